@@ -1,0 +1,40 @@
+//! Writing DER forward into a buffer whose lengths are known before.
+
+/// Octets that tag and length take in front of `content` octets.
+#[must_use]
+pub const fn header_len(content: usize) -> usize {
+    match content {
+        0..0x80 => 2,
+        0x80..0x100 => 3,
+        0x100..0x1_0000 => 4,
+        0x1_0000..0x100_0000 => 5,
+        _ => 6,
+    }
+}
+
+/// Octets of a whole element with `content` octets of content.
+#[must_use]
+pub const fn len_of(content: usize) -> usize {
+    header_len(content) + content
+}
+
+/// Appends tag and length. `content` is at most [`super::MAX_LENGTH`].
+pub fn write_header(out: &mut Vec<u8>, tag: u8, content: usize) {
+    debug_assert!(content as u64 <= super::MAX_LENGTH);
+    let octets = (content as u32).to_be_bytes();
+    out.push(tag);
+    match header_len(content) {
+        2 => out.push(octets[3]),
+        header => {
+            let count = header - 2;
+            out.push(0x80 | count as u8);
+            out.extend_from_slice(&octets[4 - count..]);
+        }
+    }
+}
+
+/// Appends a whole element.
+pub fn write_tlv(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
+    write_header(out, tag, content.len());
+    out.extend_from_slice(content);
+}

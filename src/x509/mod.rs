@@ -1,0 +1,16 @@
+//! RFC 5280 in octets: serial numbers, names, times, certificates, CRLs. No I/O, no clock.
+
+mod algorithm;
+mod certificate;
+pub mod crl;
+mod name;
+mod reason;
+mod serial;
+mod time;
+
+pub use algorithm::*;
+pub use certificate::*;
+pub use name::*;
+pub use reason::{CrlReason, Revocation};
+pub use serial::{SerialNumber, SerialNumberError};
+pub use time::{GENERALIZED_TIME_LEN, UnixTime};
