@@ -1,12 +1,12 @@
 //! Judging a CRL against the configured CAs and against what is held, and applying it.
 
+use super::Refused;
 use super::read::{CrlContent, read_crl};
 use super::sort::Sorter;
-use super::Refused;
 use crate::clock::Clock;
-use crate::signing::{VerifyError, digest};
+use crate::signing::{StreamVerifier, VerifyError, digest};
 use crate::snapshot::{Issuer, IssuerIndex, IssuerKey};
-use crate::store::{ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store, StoreError};
+use crate::store::{ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store};
 use crate::x509::crl::{CertificateKinds, CrlHeader, IssuingDistributionPoint};
 use crate::x509::{HashAlgorithm, UnixTime, canonical_name, name_text};
 use std::fmt::Write as _;
@@ -92,7 +92,7 @@ impl Ingest {
     /// Why it is refused; nothing changed then.
     pub fn ingest(&self, source: impl Read) -> Result<Report, Refused> {
         let now = self.clock.now();
-        let sorter = Sorter::new(self.scratch.clone(), self.options.sort_memory);
+        let sorter = Sorter::new(&self.scratch, self.options.sort_memory);
         let mut chosen = None;
         let content = read_crl(source, sorter, |header| {
             let (index, issuer) = self.issuer_of(header)?;
@@ -101,11 +101,12 @@ impl Ingest {
             Ok(())
         })?;
         let (index, issuer) =
-            chosen.ok_or_else(|| Refused::ForeignIssuer { found: name_text(&content.header.issuer) })?;
-        if content.trailer.extensions.delta_base.is_some() {
+            chosen.ok_or(Refused::NoNextUpdate)?;
+        let CrlContent { header, trailer, verifier, sha256, entries, .. } = content;
+        if trailer.extensions.delta_base.is_some() {
             return Err(Refused::Delta);
         }
-        let point = content.trailer.extensions.issuing_distribution_point.as_ref();
+        let point = trailer.extensions.issuing_distribution_point.as_ref();
         if point.is_some_and(|point| point.is_indirect) {
             return Err(Refused::Indirect);
         }
@@ -113,7 +114,6 @@ impl Ingest {
             return Err(Refused::AttributeCertificates);
         }
         // From here on the octets are the CA's, or the CRL is refused.
-        let CrlContent { header, trailer, verifier, sha256, entries, .. } = content;
         let key = verify(
             issuer,
             trailer.extensions.authority_key_identifier.as_deref(),
@@ -156,7 +156,7 @@ impl Ingest {
             crl_sha256: sha256,
             ingested_at: now,
         };
-        let (_, change) = self.store.replace_scope(draft, entries).map_err(Refused::from)?;
+        let change = self.store.replace_scope(draft, entries)?;
         report.outcome = Outcome::Applied(change);
         Ok(report)
     }
@@ -194,7 +194,7 @@ fn signing_key(key: &IssuerKey) -> [u8; 32] {
 fn verify<'a>(
     issuer: &'a Issuer,
     authority_key_identifier: Option<&[u8]>,
-    verifier: crate::signing::StreamVerifier,
+    verifier: StreamVerifier,
     signature: &[u8],
 ) -> Result<&'a IssuerKey, Refused> {
     let named: Vec<&IssuerKey> = issuer
@@ -213,15 +213,21 @@ fn verify<'a>(
             expected: expected.map(hexadecimal).collect::<Vec<_>>().join(" or "),
         });
     }
-    let verified = verifier.verify_with_any(named.iter().map(|key| key.certificate.public_key()), signature);
-    match verified {
-        Ok(index) => match named.get(index) {
-            Some(key) if key.certificate.allows_crl_sign() => Ok(key),
-            _ => Err(Refused::KeyUsage { issuer: issuer.name.clone() }),
-        },
-        Err(VerifyError::Signature) => Err(Refused::Signature { issuer: issuer.name.clone() }),
-        Err(why) => Err(Refused::Unverifiable(why)),
+    let signed = verifier.finish();
+    let mut refused = None;
+    for key in named {
+        match signed.verify(key.certificate.public_key(), signature) {
+            Ok(()) if key.certificate.allows_crl_sign() => return Ok(key),
+            Ok(()) => return Err(Refused::KeyUsage { issuer: issuer.name.clone() }),
+            Err(why) => refused = Some(why),
+        }
     }
+    Err(match refused {
+        None | Some(VerifyError::Signature { .. } | VerifyError::KeyKind { .. }) => {
+            Refused::Signature { issuer: issuer.name.clone() }
+        }
+        Some(why) => Refused::Unverifiable(why),
+    })
 }
 
 /// RFC 5280 5.2.3: numbers of a scope go up, and each has one content. A CRL of another content than
@@ -267,4 +273,3 @@ fn hexadecimal(octets: &[u8]) -> String {
         text
     })
 }
-

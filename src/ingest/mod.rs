@@ -8,14 +8,12 @@
 //! file. A CRL that is refused ([`Refused`]) leaves everything as it was.
 
 mod apply;
-mod inventory;
 mod read;
 mod refused;
 pub mod sort;
 mod sources;
 
 pub use apply::{Ingest, IngestOptions, Outcome, Report, scope_text};
-pub use inventory::{InventoryReport, load_inventory};
 pub use read::{CrlContent, read_crl};
 pub use refused::Refused;
 pub use sources::{Arrival, Source, SourceState, Sources};

@@ -2,10 +2,10 @@
 
 use super::sort::SortError;
 use crate::signing::VerifyError;
-use crate::store::StoreError;
+use crate::store::{ReplaceError, StoreError};
+use crate::x509::AlgorithmError;
 use crate::x509::UnixTime;
 use crate::x509::crl::{ArmorError, CrlError};
-use crate::x509::AlgorithmError;
 use std::io;
 
 /// Every reason for which a CRL is refused; what was held stays as it is.
@@ -48,7 +48,9 @@ pub enum Refused {
     #[error("is older than what is held: its thisUpdate is {offered}, the one held {held}")]
     TimeRolledBack { held: UnixTime, offered: UnixTime },
     /// RFC 5280 5.2.3: one number, one content.
-    #[error("has the CRL number {number} of the one that is held, but other content: ask the CA which is right")]
+    #[error(
+        "has the CRL number {number} of the one that is held, but other content: ask the CA which is right"
+    )]
     SameNumberOtherContent { number: String },
     /// The held CRL has a number, this one has none.
     #[error("has no CRL number, but the one held has: {held}")]
@@ -61,8 +63,21 @@ pub enum Refused {
     AttributeCertificates,
     #[error("cannot be sorted: {0}")]
     Sort(#[from] SortError),
+    #[error("was not sorted at its entry {position}: please report this as a defect of ocsprey")]
+    Unsorted { position: u64 },
     #[error("cannot be stored: {0}")]
     Store(#[from] StoreError),
+}
+
+impl From<ReplaceError<SortError>> for Refused {
+    fn from(why: ReplaceError<SortError>) -> Self {
+        match why {
+            ReplaceError::Source(why) => Self::Sort(why),
+            ReplaceError::Store(why) => Self::Store(why),
+            // The sorter's own promise was broken; nothing was written.
+            ReplaceError::OutOfOrder { position } => Self::Unsorted { position },
+        }
+    }
 }
 
 impl Refused {
@@ -70,7 +85,7 @@ impl Refused {
     #[must_use]
     pub fn is_ours(&self) -> bool {
         match self {
-            Self::Read(_) | Self::Sort(_) | Self::Store(_) => true,
+            Self::Read(_) | Self::Sort(_) | Self::Unsorted { .. } | Self::Store(_) => true,
             Self::Armor(_)
             | Self::Crl(_)
             | Self::Algorithm(_)

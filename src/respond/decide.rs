@@ -5,7 +5,7 @@
 
 use crate::ocsp::{CertStatus, OcspResponseStatus};
 use crate::snapshot::{Key, Unlisted, Window};
-use crate::store::{Inventoried, ReadView, StatusRow, StoreError};
+use crate::store::{Inventoried, InventoryState, ReadView, StatusRow, StoreError};
 use crate::x509::{SerialNumber, UnixTime};
 
 /// One certificate's status, and the time for which it is known.
@@ -25,7 +25,7 @@ pub(super) enum Refusal {
     /// The serial number is not on record, and the operator wants that answered `unauthorized`.
     NotOnRecord,
     /// The store failed.
-    Store(StoreError),
+    Store,
 }
 
 impl Refusal {
@@ -33,14 +33,14 @@ impl Refusal {
         match self {
             Self::Stale => OcspResponseStatus::TryLater,
             Self::NotOnRecord => OcspResponseStatus::Unauthorized,
-            Self::Store(_) => OcspResponseStatus::InternalError,
+            Self::Store => OcspResponseStatus::InternalError,
         }
     }
 }
 
 impl From<StoreError> for Refusal {
-    fn from(why: StoreError) -> Self {
-        Self::Store(why)
+    fn from(_: StoreError) -> Self {
+        Self::Store
     }
 }
 
@@ -52,16 +52,18 @@ pub(super) fn decide(
     now: UnixTime,
 ) -> Result<Decision, Refusal> {
     let rows = view.revocations(key.number, serial_number)?;
-    if !rows.is_empty() {
+    if !rows.as_slice().is_empty() {
         return revoked(key, rows.as_slice(), now);
     }
-    if !key.has_inventory {
+    if key.inventory == InventoryState::Absent {
         return unlisted(key, now);
     }
-    let window = match view.inventory(key.number, serial_number)? {
-        Inventoried::Unlisted => return unlisted(key, now),
-        Inventoried::InScope(point) => key.scopes.at_point(point, now),
-        Inventoried::Listed => key.scopes.whole(now).ok(),
+    let window = match (view.inventory(key.number, serial_number)?, key.inventory) {
+        // Half an inventory says nothing of what it does not list.
+        (Inventoried::Unlisted, InventoryState::Partial { .. }) => None,
+        (Inventoried::Unlisted, _) => return unlisted(key, now),
+        (Inventoried::InScope(point), _) => key.scopes.at_point(point, now),
+        (Inventoried::Listed, _) => key.scopes.whole(now).ok(),
     };
     let window = window.ok_or(Refusal::Stale)?;
     Ok(Decision { status: CertStatus::Good, window, never_issued: false })

@@ -130,8 +130,7 @@ impl Responder {
             NoncePolicy::Echo => request.nonce,
             NoncePolicy::Ignore => None,
         };
-        let data =
-            ResponseData { produced_at: now, nonce, extended_revoke: draft.extended_revoke };
+        let data = ResponseData { produced_at: now, nonce, extended_revoke: draft.extended_revoke };
         let Some(body) = sign(&key.template, responder, &data, &draft.singles) else {
             return Answer::error(OcspResponseStatus::InternalError, issuer);
         };

@@ -161,14 +161,49 @@ impl StreamVerifier {
     /// # Errors
     /// As [`verify`], and [`VerifyError::TooLong`].
     pub fn verify(self, key: &PublicKey, signature: &[u8]) -> Result<(), VerifyError> {
-        let algorithm = self.algorithm;
-        match self.seen {
+        self.finish().verify(key, signature)
+    }
+
+    /// Ends the message. A CA may have several keys of one name, of which each can be tried then.
+    #[must_use]
+    pub fn finish(self) -> Verifiable {
+        let message = match self.seen {
             #[cfg(feature = "aws-lc")]
-            Seen::Hashed(context) => UnparsedPublicKey::new(verification(key, algorithm)?, key.bits())
-                .verify_digest(&context.finish(), signature)
+            Seen::Hashed(context) => Message::Digest(context.finish()),
+            Seen::Kept(message) => Message::Kept(message),
+            Seen::TooMuch => Message::TooLong,
+        };
+        Verifiable { algorithm: self.algorithm, message }
+    }
+}
+
+/// A message that came to its end in a [`StreamVerifier`].
+pub struct Verifiable {
+    algorithm: SignatureAlgorithm,
+    message: Message,
+}
+
+enum Message {
+    #[cfg(feature = "aws-lc")]
+    Digest(library::digest::Digest),
+    Kept(Vec<u8>),
+    TooLong,
+}
+
+impl Verifiable {
+    /// Verifies a signature of the message.
+    ///
+    /// # Errors
+    /// As [`verify`], and [`VerifyError::TooLong`].
+    pub fn verify(&self, key: &PublicKey, signature: &[u8]) -> Result<(), VerifyError> {
+        let algorithm = self.algorithm;
+        match &self.message {
+            #[cfg(feature = "aws-lc")]
+            Message::Digest(digest) => UnparsedPublicKey::new(verification(key, algorithm)?, key.bits())
+                .verify_digest(digest, signature)
                 .map_err(|_| VerifyError::Signature { algorithm, key: key.algorithm() }),
-            Seen::Kept(message) => verify(key, algorithm, &message, signature),
-            Seen::TooMuch => Err(VerifyError::TooLong { algorithm }),
+            Message::Kept(message) => verify(key, algorithm, message, signature),
+            Message::TooLong => Err(VerifyError::TooLong { algorithm }),
         }
     }
 }

@@ -13,7 +13,7 @@ pub use scopes::{Coverage, ScopeSet, ScopesPolicy, Window};
 
 use crate::ocsp::{CertIdRef, ResponseTemplate};
 use crate::signing::ResponderIdentity;
-use crate::store::{IssuerNumber, ReadView, ScopeRecord, StoreError};
+use crate::store::{InventoryState, IssuerNumber, ReadView, StoreError};
 use crate::x509::{Certificate, UnixTime};
 use cert_id_index::CertIdIndex;
 use std::sync::Arc;
@@ -41,7 +41,8 @@ pub struct Issuer {
     pub number: IssuerNumber,
     /// One or more, newest first.
     pub keys: Vec<IssuerKey>,
-    pub unlisted: Unlisted,
+    /// `None`: good without an inventory, unknown with one.
+    pub unlisted: Option<Unlisted>,
     pub scopes: ScopesPolicy,
 }
 
@@ -74,8 +75,8 @@ pub struct Key {
     pub responder: Arc<ResponderIdentity>,
     pub template: Arc<ResponseTemplate>,
     pub scopes: ScopeSet,
-    /// Whether the issuer has an inventory: then a serial number outside it was not issued.
-    pub has_inventory: bool,
+    /// With a complete inventory a serial number outside it was not issued.
+    pub inventory: InventoryState,
 }
 
 /// One state of everything. See the module's head.
@@ -84,7 +85,6 @@ pub struct Snapshot {
     issuers: Arc<[Issuer]>,
     keys: Vec<Key>,
     cert_ids: CertIdIndex,
-    records: Vec<ScopeRecord>,
     view: ReadView,
 }
 
@@ -94,25 +94,28 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn build(issuers: Arc<[Issuer]>, view: ReadView) -> Result<Self, StoreError> {
-        let records = view.scopes()?;
         let mut keys = Vec::new();
         let mut cert_ids = CertIdIndex::default();
         for (index, issuer) in issuers.iter().enumerate() {
-            let has_inventory = view.has_inventory(issuer.number)?;
+            let inventory = view.inventory_state(issuer.number)?;
+            let unlisted = issuer.unlisted.unwrap_or(match inventory {
+                InventoryState::Absent => Unlisted::Good,
+                InventoryState::Partial { .. } | InventoryState::Complete { .. } => Unlisted::Unknown,
+            });
             for key in &issuer.keys {
                 cert_ids.insert(&key.certificate, keys.len());
                 keys.push(Key {
                     issuer: IssuerIndex(index),
                     number: issuer.number,
-                    unlisted: issuer.unlisted,
+                    unlisted,
                     responder: Arc::clone(&key.responder),
                     template: Arc::clone(&key.template),
-                    scopes: ScopeSet::of_key(&records, issuer, &key.certificate),
-                    has_inventory,
+                    scopes: ScopeSet::of_key(view.scopes(), issuer, &key.certificate),
+                    inventory,
                 });
             }
         }
-        Ok(Self { issuers, keys, cert_ids, records, view })
+        Ok(Self { issuers, keys, cert_ids, view })
     }
 
     /// The key that a CertID's hashes name; both must match (RFC 6960 4.1.1).
@@ -135,12 +138,6 @@ impl Snapshot {
     #[must_use]
     pub fn keys(&self) -> &[Key] {
         &self.keys
-    }
-
-    /// Every CRL scope in the store.
-    #[must_use]
-    pub fn records(&self) -> &[ScopeRecord] {
-        &self.records
     }
 
     /// Why issuers cannot answer at `now`; empty when all can.

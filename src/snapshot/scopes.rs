@@ -9,7 +9,7 @@ use crate::signing::digest;
 use crate::store::{DistributionPointNumber, ScopeNumber, ScopeRecord};
 use crate::x509::crl::CertificateKinds;
 use crate::x509::{Certificate, HashAlgorithm, UnixTime};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 
 /// Which scopes must be there before an issuer answers.
@@ -63,9 +63,9 @@ impl fmt::Display for Coverage {
         match self {
             Self::Empty => f.write_str("no CRL is loaded"),
             Self::Missing { have, want } => write!(f, "{have} of {want} CRL scopes are loaded"),
-            Self::Partial => {
-                f.write_str("the CRLs together do not cover user certificates, CA certificates and all reasons")
-            }
+            Self::Partial => f.write_str(
+                "the CRLs together do not cover user certificates, CA certificates and all reasons",
+            ),
             Self::Expired { since } => write!(f, "a CRL ran out at {since}"),
         }
     }
@@ -92,8 +92,8 @@ const ALL_REASONS: u16 = 0b1_1111_1110;
 
 impl Covered {
     fn add(&mut self, record: &ScopeRecord) {
-        let reasons = record.reasons.map_or(ALL_REASONS, |reasons| reasons & ALL_REASONS);
-        match record.kinds {
+        let reasons = record.crl.key.reasons.map_or(ALL_REASONS, |reasons| reasons & ALL_REASONS);
+        match record.crl.key.contains {
             CertificateKinds::All => {
                 self.user |= reasons;
                 self.ca |= reasons;
@@ -111,8 +111,9 @@ impl ScopeSet {
     #[must_use]
     pub fn of_key(records: &[ScopeRecord], issuer: &Issuer, certificate: &Certificate) -> Self {
         let signing_key = digest(HashAlgorithm::Sha256, certificate.public_key().bits());
-        let of_issuer = || records.iter().filter(|record| record.issuer == issuer.number);
-        let own: Vec<_> = of_issuer().filter(|record| record.signing_key == signing_key.as_ref()).collect();
+        let of_issuer = || records.iter().filter(|record| record.issuer() == issuer.number);
+        let own: Vec<_> =
+            of_issuer().filter(|record| record.crl.key.signing_key == signing_key.as_ref()).collect();
         let relevant = if own.is_empty() { of_issuer().collect() } else { own };
         Self {
             all: whole(&relevant, &issuer.scopes),
@@ -146,7 +147,7 @@ impl ScopeSet {
 }
 
 fn window(record: &ScopeRecord) -> Window {
-    Window { this_update: record.this_update, next_update: record.next_update }
+    Window { this_update: record.crl.this_update, next_update: record.crl.next_update }
 }
 
 fn whole(records: &[&ScopeRecord], policy: &ScopesPolicy) -> Result<Window, Coverage> {
@@ -157,7 +158,7 @@ fn whole(records: &[&ScopeRecord], policy: &ScopesPolicy) -> Result<Window, Cove
         ScopesPolicy::Listed(points) => {
             let have = points
                 .iter()
-                .filter(|(point, _)| records.iter().any(|record| record.distribution_point == *point))
+                .filter(|(point, _)| records.iter().any(|record| record.crl.key.distribution_point == *point))
                 .count();
             (have < points.len()).then_some((have, points.len()))
         }
@@ -179,10 +180,10 @@ fn whole(records: &[&ScopeRecord], policy: &ScopesPolicy) -> Result<Window, Cove
     if together.user == ALL_REASONS && together.ca == ALL_REASONS { Ok(all) } else { Err(Coverage::Partial) }
 }
 
-fn covered_by_point(records: &[&ScopeRecord]) -> BTreeMap<u32, Covered> {
-    let mut points: BTreeMap<u32, Covered> = BTreeMap::new();
+fn covered_by_point(records: &[&ScopeRecord]) -> HashMap<Option<DistributionPointNumber>, Covered> {
+    let mut points: HashMap<Option<DistributionPointNumber>, Covered> = HashMap::new();
     for record in records {
-        points.entry(record.distribution_point_number.0).or_default().add(record);
+        points.entry(record.distribution_point_number).or_default().add(record);
     }
     points
 }
@@ -191,10 +192,15 @@ fn points(records: &[&ScopeRecord]) -> HashMap<DistributionPointNumber, Window> 
     let covered = covered_by_point(records);
     let mut windows: HashMap<DistributionPointNumber, Window> = HashMap::new();
     for record in records {
-        let point = record.distribution_point_number;
+        let Some(point) = record.distribution_point_number else { continue };
         // What an inventory lists are user certificates; one CRL for CAs more or less changes nothing.
-        let speaks_of_users = matches!(record.kinds, CertificateKinds::All | CertificateKinds::User);
-        if speaks_of_users && covered.get(&point.0).is_some_and(|covered| covered.user == ALL_REASONS) {
+        let speaks_of_users =
+            matches!(record.crl.key.contains, CertificateKinds::All | CertificateKinds::User);
+        if speaks_of_users
+            && covered
+                .get(&record.distribution_point_number)
+                .is_some_and(|covered| covered.user == ALL_REASONS)
+        {
             let one = window(record);
             windows.entry(point).and_modify(|window| *window = window.and(one)).or_insert(one);
         }

@@ -3,6 +3,7 @@
 //! A scope is what one CRL speaks of (RFC 5280 5.2.5): who signs it, its distribution point, the
 //! kinds of certificates and the reasons it covers. Its entries are replaced as a whole.
 
+pub use crate::x509::crl::CertificateKinds;
 use crate::x509::{Revocation, UnixTime};
 use std::fmt;
 
@@ -38,26 +39,6 @@ number! {
 number! {
     /// One per distribution point name, so that an inventory can name one before its CRL is there.
     DistributionPointNumber
-}
-
-/// Whose certificates a CRL covers (`onlyContains...` of RFC 5280 5.2.5; at most one may be true).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum CertificateKinds {
-    All = 0,
-    User = 1,
-    Ca = 2,
-    Attribute = 3,
-}
-
-impl CertificateKinds {
-    pub const ALL: [Self; 4] = [Self::All, Self::User, Self::Ca, Self::Attribute];
-
-    /// The kinds with this octet in a row.
-    #[must_use]
-    pub fn from_value(value: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kinds| *kinds as u8 == value)
-    }
 }
 
 /// What tells one scope from another.
