@@ -24,6 +24,8 @@ mod inventory;
 mod registry;
 mod replace;
 mod scope;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use error::{LoadError, ReplaceError, StoreError};
