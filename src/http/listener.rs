@@ -221,8 +221,10 @@ async fn attend<S: Serve>(
     let connection = http1::Builder::new()
         // `Watched` ends slow heads without a timer a request.
         .header_read_timeout(None)
+        // A client that has sent all it will (`printf … | nc`) still wants its answer.
         .half_close(true)
-        .pipeline_flush(true)
+        // No `pipeline_flush`: with it hyper keeps its own 400 and 431 back while unread octets wait.
+        .max_header_size(HEAD_OCTETS)
         .max_buf_size(HEAD_OCTETS)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
