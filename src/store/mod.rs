@@ -123,7 +123,8 @@ impl Store {
         ReadView::new(Arc::clone(&self.db))
     }
 
-    /// The number of the CA with this canonical name: given out, durably, the first time.
+    /// The number of the CA with this canonical name: given out the first time, and kept by
+    /// the store before any row that uses it.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -151,8 +152,8 @@ impl Store {
         registry::issuers(&self.db)
     }
 
-    /// The number of the distribution point with these canonical `fullName` octets: given out, durably,
-    /// the first time, so that an inventory may name one before its CRL came.
+    /// The number of the distribution point with these canonical `fullName` octets: given out the
+    /// first time, so that an inventory may name one before its CRL came.
     ///
     /// # Errors
     /// When the store cannot be read or written.
