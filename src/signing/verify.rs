@@ -151,7 +151,7 @@ impl StreamVerifier {
             #[cfg(feature = "aws-lc")]
             Seen::Hashed(context) => context.update(bytes),
             Seen::Kept(kept) if bytes.len() <= most.saturating_sub(kept.len()) => {
-                kept.extend_from_slice(bytes)
+                kept.extend_from_slice(bytes);
             }
             seen @ (Seen::Kept(_) | Seen::TooMuch) => *seen = Seen::TooMuch,
         }
