@@ -80,12 +80,11 @@ impl fmt::Display for KeyId {
 #[derive(Clone)]
 pub struct ResponderIdentity {
     signer: Arc<dyn Signer>,
-    /// `None` when the CA signs by itself.
-    delegate: Option<Certificate>,
+    /// The delegate's, or the CA's when the CA signs by itself.
+    certificate: Certificate,
     key_hash: [u8; 20],
+    /// Empty when the CA signs by itself.
     certs_der: Box<[u8]>,
-    not_before: UnixTime,
-    not_after: UnixTime,
 }
 
 impl ResponderIdentity {
@@ -131,7 +130,7 @@ impl ResponderIdentity {
         write_tlv(&mut sequence, tag::SEQUENCE, certificate.der());
         let mut certs = Vec::with_capacity(sequence.len() + 8);
         write_tlv(&mut certs, tag::context_constructed(0), &sequence);
-        Ok(Self::new(signer, &certificate, Some(certificate.clone()), certs))
+        Ok(Self::new(signer, certificate, certs))
     }
 
     /// The CA itself signs (RFC 6960 4.2.2.2, 1). Verifiers have its certificate, so that it is not sent.
@@ -140,18 +139,12 @@ impl ResponderIdentity {
     /// When the key is not the CA's.
     pub fn ca(issuer: Certificate, signer: Arc<dyn Signer>) -> Result<Self, IdentityError> {
         key_matches(&issuer, signer.as_ref())?;
-        Ok(Self::new(signer, &issuer, None, Vec::new()))
+        Ok(Self::new(signer, issuer, Vec::new()))
     }
 
-    fn new(signer: Arc<dyn Signer>, of: &Certificate, delegate: Option<Certificate>, certs: Vec<u8>) -> Self {
-        Self {
-            signer,
-            delegate,
-            key_hash: sha1(of.public_key().bits()),
-            certs_der: certs.into(),
-            not_before: of.not_before(),
-            not_after: of.not_after(),
-        }
+    fn new(signer: Arc<dyn Signer>, certificate: Certificate, certs: Vec<u8>) -> Self {
+        let key_hash = sha1(certificate.public_key().bits());
+        Self { signer, certificate, key_hash, certs_der: certs.into() }
     }
 
     #[must_use]
@@ -162,7 +155,7 @@ impl ResponderIdentity {
     /// The responder's own certificate; `None` when the CA signs by itself.
     #[must_use]
     pub fn certificate(&self) -> Option<&Certificate> {
-        self.delegate.as_ref()
+        (!self.certs_der.is_empty()).then_some(&self.certificate)
     }
 
     /// The `byKey` of its ResponderID: SHA-1 of its public key's bits (RFC 6960 4.2.2.3).
@@ -173,13 +166,13 @@ impl ResponderIdentity {
 
     #[must_use]
     pub fn not_before(&self) -> UnixTime {
-        self.not_before
+        self.certificate.not_before()
     }
 
     /// The last second in which answers may be signed and may still hold.
     #[must_use]
     pub fn not_after(&self) -> UnixTime {
-        self.not_after
+        self.certificate.not_after()
     }
 
     /// The `certs` of a BasicOCSPResponse, its `[0]` included: the responder's certificate. Empty,
@@ -192,7 +185,7 @@ impl ResponderIdentity {
 
 impl fmt::Debug for ResponderIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ResponderIdentity({:?})", self.delegate)
+        write!(f, "ResponderIdentity({:?})", self.certificate)
     }
 }
 

@@ -120,7 +120,11 @@ pub(crate) struct Authority {
 impl Authority {
     /// A self-signed CA.
     pub(crate) fn new(kind: KeyKind, name: &'static str) -> Self {
-        let key = key(kind);
+        Self::with_key(key(kind), name)
+    }
+
+    /// A self-signed CA with this key, as another generation of it or under another name.
+    pub(crate) fn with_key(key: Arc<SoftwareKey>, name: &'static str) -> Self {
         let usage = KeyUsages::KeyCertSign | KeyUsages::CRLSign;
         let mut draft = Issuance { subject: name, serial_number: 1, ca: true, ..Issuance::default() };
         draft.key_usage = None;

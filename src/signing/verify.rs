@@ -12,7 +12,7 @@ use aws_lc_rs as library;
 use ring as library;
 
 use super::RSA_VERIFY_BITS;
-use crate::x509::{AlgorithmError, Certificate, KeyAlgorithm, PublicKey, SignatureAlgorithm};
+use crate::x509::{AlgorithmError, Certificate, KeyAlgorithm, PublicKey, SignatureAlgorithm, canonical_name};
 use library::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 
 /// The longest message that is kept in memory where a signature cannot be verified from a digest
@@ -95,7 +95,7 @@ pub fn verify(
 /// Why a certificate was not issued by a given CA's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IssuanceError {
-    /// RFC 5280 4.1.2.6: the CA's subject stands as it is in what it issues.
+    /// RFC 5280 6.1.3 (a)(4): names are compared as 7.1 says, since some CAs change the string type.
     #[error("it names another issuer")]
     Name,
     #[error("{0}")]
@@ -109,7 +109,8 @@ pub enum IssuanceError {
 /// # Errors
 /// When it was not, or its signature is by an algorithm that is not trusted.
 pub fn verify_issued_by(certificate: &Certificate, issuer: &Certificate) -> Result<(), IssuanceError> {
-    if certificate.issuer() != issuer.subject() {
+    let same = |one, other| matches!((canonical_name(one), canonical_name(other)), (Ok(one), Ok(other)) if one == other);
+    if !same(certificate.issuer(), issuer.subject()) {
         return Err(IssuanceError::Name);
     }
     let algorithm = certificate.signature_algorithm()?;
@@ -150,7 +151,7 @@ impl StreamVerifier {
             #[cfg(feature = "aws-lc")]
             Seen::Hashed(context) => context.update(bytes),
             Seen::Kept(kept) if bytes.len() <= most.saturating_sub(kept.len()) => {
-                kept.extend_from_slice(bytes)
+                kept.extend_from_slice(bytes);
             }
             seen @ (Seen::Kept(_) | Seen::TooMuch) => *seen = Seen::TooMuch,
         }

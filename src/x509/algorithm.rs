@@ -115,6 +115,7 @@ const WEAK: [ObjectIdentifier; 6] = [
 const NULL: [u8; 2] = [tag::NULL, 0];
 
 /// `SEQUENCE { OBJECT IDENTIFIER oid, parameters }`, made while compiling; a wrong `N` does not compile.
+#[expect(clippy::cast_possible_truncation, reason = "the assertion bounds both lengths while compiling")]
 const fn identifier<const N: usize>(oid: &[u8], parameters: &[u8]) -> [u8; N] {
     assert!(N == 4 + oid.len() + parameters.len() && N < 0x80);
     let mut der = [0; N];

@@ -12,8 +12,10 @@ mod pem;
 
 pub use pem::{PemBlock, PemError, is_pem, pem_blocks, to_pem};
 
-use super::UnixTime;
-use super::{AlgorithmError, PublicKey, PublicKeyError, SerialNumber, SerialNumberError, SignatureAlgorithm};
+use super::{
+    AlgorithmError, PublicKey, PublicKeyError, SerialNumber, SerialNumberError, SignatureAlgorithm, UnixTime,
+    name_text,
+};
 use crate::asn1::{DerError, Reader, tag};
 use const_oid::ObjectIdentifier;
 use const_oid::db::{rfc5280, rfc6960};
@@ -21,7 +23,6 @@ use der::Decode;
 use std::fmt;
 use std::ops::Range;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
-use x509_cert::name::RdnSequence;
 
 /// Why octets are not a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -155,12 +156,9 @@ impl Certificate {
     /// From DER, or from PEM: the first certificate in it, which in a chain is the holder's own.
     ///
     /// # Errors
-    /// When there is no certificate, or it is broken.
+    /// When there is no certificate, or one is broken.
     pub fn from_pem_or_der(bytes: &[u8]) -> Result<Self, CertificateError> {
-        Self::first(Self::all_from_pem_or_der(bytes)?)
-    }
-
-    fn first(all: Vec<Self>) -> Result<Self, CertificateError> {
+        let all = Self::all_from_pem_or_der(bytes)?;
         all.into_iter().next().ok_or(CertificateError::Pem(PemError::NoBlock))
     }
 
@@ -310,13 +308,13 @@ impl Certificate {
     /// Its subject for people, as RFC 4514 writes it.
     #[must_use]
     pub fn subject_text(&self) -> String {
-        name_text(self.subject())
+        shown(self.subject())
     }
 
     /// Its issuer for people, as RFC 4514 writes it.
     #[must_use]
     pub fn issuer_text(&self) -> String {
-        name_text(self.issuer())
+        shown(self.issuer())
     }
 
     #[must_use]
@@ -340,13 +338,10 @@ impl PartialEq for Certificate {
 
 impl Eq for Certificate {}
 
-/// A `Name` for people, as RFC 4514 writes it.
-fn name_text(name: &[u8]) -> String {
-    match RdnSequence::from_der(name) {
-        Ok(name) if name.is_empty() => "(no name)".to_owned(),
-        Ok(name) => name.to_string(),
-        Err(_) => "(a name that cannot be read)".to_owned(),
-    }
+/// A `Name` for people, also where it is empty.
+fn shown(name: &[u8]) -> String {
+    let text = name_text(name);
+    if text.is_empty() { "(no name)".to_owned() } else { text }
 }
 
 impl Extensions {

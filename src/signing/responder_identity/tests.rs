@@ -99,6 +99,17 @@ fn trap23_a_signer_of_another_ca_is_refused() {
     );
 }
 
+/// RFC 5280 7.1; the signature decides who the issuer is.
+#[test]
+fn a_ca_whose_name_is_written_in_other_letters_is_the_same_ca() {
+    let setting = setting();
+    let name = "CN=AUTHENTICATION  CA,O=Test,C=XX";
+    let same = Authority::with_key(setting.authority.key.clone(), name);
+    let certificate = same.issue(setting.key.public_key(), Issuance::default());
+    assert_ne!(certificate.issuer(), setting.authority.certificate.subject());
+    assert!(setting.identity(certificate, now()).is_ok());
+}
+
 #[test]
 fn trap11_a_signer_of_another_generation_of_the_ca_is_refused() {
     let setting = setting();
