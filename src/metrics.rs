@@ -8,6 +8,11 @@
 //! Labels are bounded: names of configured issuers, and words listed here. Never a serial number,
 //! never a client's address.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that looks handles up by label, at start and reload"
+)]
+
 use crate::ocsp::OcspResponseStatus;
 use arc_swap::ArcSwap;
 use prometheus::{

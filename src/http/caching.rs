@@ -19,7 +19,8 @@
 use super::reply::Reply;
 use crate::ocsp::OcspResponseStatus;
 use crate::respond::{Answer, Caching};
-use crate::x509::UnixTime;
+use crate::signing::digest;
+use crate::x509::{HashAlgorithm, UnixTime};
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::header::{
@@ -27,7 +28,6 @@ use hyper::header::{
     IF_NONE_MATCH, LAST_MODIFIED,
 };
 use hyper::{Response, StatusCode};
-use ring::digest::{SHA256, digest};
 use std::fmt::Write;
 
 /// The media type of an answer (RFC 6960 appendix C.2).
@@ -57,7 +57,7 @@ pub(super) fn reply(asked: Asked<'_>, answer: Answer, now: UnixTime) -> Reply {
             let last_modified = caching.this_update.min(now);
             match asked {
                 Asked::Get(conditions) => {
-                    let hash = digest(&SHA256, &answer.body);
+                    let hash = digest(HashAlgorithm::Sha256, &answer.body);
                     let etag = etag(hash.as_ref());
                     if is_unchanged(conditions, &etag, last_modified) {
                         status = StatusCode::NOT_MODIFIED;

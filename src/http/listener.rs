@@ -16,12 +16,12 @@
 
 use super::reply::Reply;
 use super::watched::Watched;
+use crate::metrics::Metrics;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use prometheus::IntGauge;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -163,7 +163,7 @@ pub(super) async fn serve<S: Serve>(
     listener: TcpListener,
     service: S,
     limits: &Limits,
-    open: Option<IntGauge>,
+    open: Option<Arc<Metrics>>,
     shutdown: Shutdown,
 ) -> Result<(), ListenError> {
     listener.set_nonblocking(true).map_err(ListenError::Register)?;
@@ -262,17 +262,17 @@ async fn pause_after(error: io::Error) {
 }
 
 /// Counts a connection for as long as it lives.
-struct Open(IntGauge);
+struct Open(Arc<Metrics>);
 
 impl Open {
-    fn new(gauge: IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge)
+    fn new(metrics: Arc<Metrics>) -> Self {
+        metrics.connections_open.inc();
+        Self(metrics)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.dec();
+        self.0.connections_open.dec();
     }
 }

@@ -58,7 +58,7 @@ pub async fn serve_ocsp<A: Answerer>(
     shutdown: Shutdown,
 ) -> Result<(), ListenError> {
     let limits = service.limits().clone();
-    let open = service.metrics().connections_open.clone();
+    let open = Arc::clone(service.metrics());
     listener::serve(listener, service, &limits, Some(open), shutdown).await
 }
 

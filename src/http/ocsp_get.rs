@@ -151,10 +151,11 @@ mod tests {
     /// A SEQUENCE around `content`.
     fn sequence(content: &[u8]) -> Vec<u8> {
         let mut der = vec![0x30];
-        match u8::try_from(content.len()) {
-            Ok(length) if length < 0x80 => der.push(length),
-            Ok(length) => der.extend([0x81, length]),
-            Err(_) => der.extend([0x82, (content.len() >> 8) as u8, content.len() as u8]),
+        let [.., high, low] = content.len().to_be_bytes();
+        match (high, low) {
+            (0, 0..0x80) => der.push(low),
+            (0, _) => der.extend([0x81, low]),
+            _ => der.extend([0x82, high, low]),
         }
         der.extend(content);
         der

@@ -2,11 +2,11 @@
 
 use super::*;
 use serde_json::{Value, json};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 
-#[derive(Default)]
-struct Intake(Mutex<Vec<Bytes>>);
+/// Passes on what it is given.
+struct Intake(mpsc::SyncSender<Bytes>);
 
 impl CrlIntake for Intake {
     fn submit(&self, crl: Bytes) -> IntakeFuture {
@@ -15,26 +15,29 @@ impl CrlIntake for Intake {
             b"busy" => Err(Refusal::Unavailable("the disk is full".to_owned())),
             crl => Ok(json!({ "entries": crl.len() })),
         };
-        self.0.lock().unwrap().push(crl);
+        self.0.send(crl).unwrap();
         Box::pin(async { result })
     }
 }
 
-fn admin(ready: Arc<AtomicBool>) -> (Server, Arc<Intake>) {
+fn admin(ready: Arc<AtomicBool>) -> (Server, mpsc::Receiver<Bytes>) {
     let metrics = Arc::new(Metrics::new().unwrap());
-    let intake = Arc::new(Intake::default());
+    let (sender, received) = mpsc::sync_channel(16);
     let sources = AdminSources {
         metrics: Arc::clone(&metrics),
         status: Arc::new(|| json!({ "issuers": [{ "name": "a<b" }] })),
         healthy: Arc::new(|| Ok(())),
-        ready: Arc::new(move || match ready.load(Ordering::SeqCst) {
-            true => Ok(()),
-            false => Err(vec!["issuer auth: no CRL".to_owned(), "issuer sign: signer expired".to_owned()]),
+        ready: Arc::new(move || {
+            if ready.load(Ordering::SeqCst) {
+                Ok(())
+            } else {
+                Err(vec!["issuer auth: no CRL".to_owned(), "issuer sign: signer expired".to_owned()])
+            }
         }),
-        intake: Some(Arc::clone(&intake) as Arc<dyn CrlIntake>),
+        intake: Some(Arc::new(Intake(sender))),
     };
     let service = AdminService::new(sources, Limits { body_octets: 1 << 20, ..Limits::admin() });
-    (Server::run(metrics, move |listener, shutdown| serve_admin(listener, service, shutdown)), intake)
+    (Server::run(metrics, move |listener, shutdown| serve_admin(listener, service, shutdown)), received)
 }
 
 fn crl(body: &[u8]) -> Vec<u8> {
@@ -42,7 +45,7 @@ fn crl(body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-fn json_of(reply: &super::Reply) -> Value {
+fn json_of(reply: &Reply) -> Value {
     assert_eq!(reply.header("content-type"), Some("application/json"));
     serde_json::from_slice(&reply.body).unwrap()
 }
@@ -77,11 +80,11 @@ fn contract_5_pages_for_monitors_and_people() {
 
 #[test]
 fn contract_5_a_crl_as_body_is_taken_or_refused_with_the_reason() {
-    let (server, intake) = admin(Arc::default());
+    let (server, received) = admin(Arc::default());
     let large = vec![7; 1 << 20];
     let taken = server.ask(crl(&large));
     assert_eq!((taken.status, json_of(&taken)), (200, json!({ "entries": 1 << 20 })));
-    assert_eq!(intake.0.lock().unwrap()[0], large);
+    assert_eq!(received.recv().unwrap(), large);
     let mut client = server.connect();
     for (body, status, reason) in [
         (&b"bad"[..], 422, "the signature is wrong"),
@@ -101,9 +104,9 @@ fn contract_5_a_crl_as_body_is_taken_or_refused_with_the_reason() {
 
 #[test]
 fn a_crl_over_the_cap_is_413() {
-    let (server, intake) = admin(Arc::default());
+    let (server, received) = admin(Arc::default());
     let reply = server.ask(crl(&vec![7; (1 << 20) + 1]));
     assert_eq!((reply.status, reply.header("connection")), (413, Some("close")));
     assert!(json_of(&reply)["error"].as_str().unwrap().contains("1048576 octets"));
-    assert!(intake.0.lock().unwrap().is_empty());
+    assert!(received.try_recv().is_err());
 }
