@@ -1,1 +1,193 @@
-//! cli
+//! The command line: one file a command.
+//!
+//! Called by `main` alone, through [`run`]. Invariants: what a command found goes to standard output,
+//! everything else (errors, logs, progress) to standard error; an error is one line
+//! `error: WHAT: WHY (HINT)`, several errors are several such lines; the exit code is an [`Exit`].
+//! Nothing here panics, not even when standard output is a pipe that was closed.
+
+mod check;
+mod crl_ingest;
+mod crl_show;
+mod demo;
+mod failure;
+mod http_client;
+mod inventory;
+mod inventory_load;
+mod query;
+mod report;
+mod serve;
+mod status;
+mod usage;
+mod words;
+
+pub use crl_show::CrlSummary;
+pub use failure::{Exit, Failure};
+pub use inventory::{InventoryEntry, InventoryError, InventoryReader};
+pub use report::Progress;
+pub use status::{IssuerStatus, ScopeStatus, SignerStatus, Status};
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  ocsprey demo                                  a whole PKI to try everything on
+  ocsprey check --config ocsprey.toml           is everything in its place?
+  ocsprey serve --config ocsprey.toml           answer
+  ocsprey query --issuer ca.pem --cert card.pem http://127.0.0.1:8080";
+
+/// The OCSP responder for national ID cards: CRLs in, signed answers out.
+#[derive(Debug, Parser)]
+#[command(name = "ocsprey", version, about, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    /// What to log: error, warn, info, debug, trace, or a filter like `info,ocsprey::ingest=debug`
+    /// [default: $OCSPREY_LOG, else info]
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Everywhere")]
+    log_level: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::DemoArgs),
+    Serve(serve::ServeArgs),
+    Check(check::CheckArgs),
+    /// Take CRLs in, or look into one
+    #[command(subcommand, after_help = "Example:\n  ocsprey crl show auth.crl")]
+    Crl(CrlCommand),
+    /// Tell which serials were issued
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ocsprey inventory load --config ocsprey.toml --issuer auth issued.txt"
+    )]
+    Inventory(InventoryCommand),
+    Status(status::StatusArgs),
+    Query(query::QueryArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum CrlCommand {
+    Ingest(crl_ingest::IngestArgs),
+    Show(crl_show::ShowArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum InventoryCommand {
+    Load(inventory_load::LoadArgs),
+}
+
+/// Runs the command that `arguments` (the program's name first) ask for, and says how it went.
+pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
+    let outcome = match Cli::try_parse_from(arguments) {
+        Ok(cli) => start(cli),
+        Err(error) => usage::explain(&error),
+    };
+    let exit = outcome.unwrap_or_else(|failure| {
+        failure.tell();
+        failure.exit
+    });
+    ExitCode::from(exit)
+}
+
+fn start(cli: Cli) -> Result<Exit, Failure> {
+    report::start_log(cli.log_level.as_deref())?;
+    match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Crl(CrlCommand::Ingest(args)) => crl_ingest::run(&args),
+        Command::Crl(CrlCommand::Show(args)) => crl_show::run(&args),
+        Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Query(args) => query::run(&args),
+    }
+}
+
+/// Writes what a command found to standard output, with a line end.
+///
+/// # Errors
+/// When it cannot be written. A reader that went away (`| head`) has what it wanted: no error.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::work("standard output", error, ""))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// The same as JSON, for programs.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_json<T: serde::Serialize>(value: &T) -> Result<(), Failure> {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => print(&text),
+        Err(error) => Err(Failure::work("standard output", error, "")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn commands(command: &clap::Command, path: &str, found: &mut Vec<(String, String)>) {
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            let name = format!("{path} {}", sub.get_name());
+            found.push((name.clone(), sub.clone().render_long_help().to_string()));
+            commands(sub, &name, found);
+        }
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn contract_2_every_command_shows_an_example() {
+        let mut found = Vec::new();
+        commands(&Cli::command(), "ocsprey", &mut found);
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "ocsprey demo",
+                "ocsprey serve",
+                "ocsprey check",
+                "ocsprey crl",
+                "ocsprey crl ingest",
+                "ocsprey crl show",
+                "ocsprey inventory",
+                "ocsprey inventory load",
+                "ocsprey status",
+                "ocsprey query",
+            ]
+        );
+        for (name, help) in &found {
+            assert!(help.contains("Example"), "{name}: {help}");
+            assert!(help.contains(&format!("\n  {name}")), "{name} has no example of itself: {help}");
+        }
+    }
+
+    #[test]
+    fn contract_2_examples_in_help_can_be_typed() {
+        let mut found = vec![("ocsprey".to_owned(), Cli::command().render_long_help().to_string())];
+        commands(&Cli::command(), "ocsprey", &mut found);
+        let mut tried = 0;
+        for line in found.iter().flat_map(|(_, help)| help.lines()) {
+            let Some(example) = line.strip_prefix("  ocsprey ") else { continue };
+            let words = example.split("   ").next().unwrap_or_default().split_whitespace();
+            let words = words.filter(|word| *word != "\\").map(OsString::from);
+            let parsed = Cli::try_parse_from(std::iter::once("ocsprey".into()).chain(words));
+            assert!(parsed.is_ok(), "{line}: {:?}", parsed.err().map(|error| error.to_string()));
+            tried += 1;
+        }
+        assert!(tried >= 10, "{tried}");
+    }
+}

@@ -1,0 +1,40 @@
+//! `ocsprey check`: is everything there that serving needs? All that is wrong, not only the first.
+//!
+//! The files are looked for here; whether keys, certificates and CRLs fit together is [`crate::app`]'s to say.
+
+use super::{Exit, Failure};
+use crate::config::{Config, Problem};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Check everything that serving needs, and say all that is wrong
+///
+/// Files, keys and the certificates they belong to, whether the CA lets the signer sign, and whether the
+/// CRLs parse and verify.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Example:
+  ocsprey check --config /etc/ocsprey/ocsprey.toml && systemctl reload ocsprey")]
+pub struct CheckArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
+    let config = Config::load(&args.config)?;
+    let mut wrong: Vec<String> = config.unreadable_files().iter().map(Problem::to_string).collect();
+    wrong.extend(check(&config)?);
+    if wrong.is_empty() {
+        super::print(&format!("{}: everything is in its place", config.file.display()))?;
+        Ok(Exit::Done)
+    } else {
+        Err(Failure::several(Exit::Failed, wrong))
+    }
+}
+
+// TO WIRE UP: crate::app. Returns one line `WHAT: WHY (HINT)` for everything that is wrong; files that
+// cannot be read were told already and are passed over.
+fn check(_config: &Config) -> Result<Vec<String>, Failure> {
+    Err(Failure::not_wired("check"))
+}

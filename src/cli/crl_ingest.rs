@@ -1,0 +1,190 @@
+//! `ocsprey crl ingest`: CRLs into the store, or into a running server.
+//!
+//! With `--admin` each file is sent as it stands, streamed from disk, and the server's report or its
+//! reason to refuse is printed. With `--config` the work is [`crate::app`]'s.
+
+use super::{Exit, Failure, Progress, http_client};
+use crate::config::{Config, io_reason};
+use clap::Args;
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A CRL of 50 million entries over a slow line, verified and written on the other side.
+const TIMEOUT: Duration = Duration::from_secs(3600);
+/// An ingest report is a few lines.
+const MAX_REPORT: u64 = 1 << 20;
+
+/// Take CRLs into the store, or into a running server
+///
+/// Without CRL the configured sources are read.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  ocsprey crl ingest --config ocsprey.toml                 every configured source, no server running
+  ocsprey crl ingest --config ocsprey.toml auth.crl
+  ocsprey crl ingest --admin http://127.0.0.1:9090 auth.crl sign.crl")]
+pub struct IngestArgs {
+    /// The configuration whose store takes the CRLs in; no server may be running on it
+    #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
+    pub config: Option<PathBuf>,
+    /// The admin address of a running server
+    #[arg(long, value_name = "URL", requires = "crls")]
+    pub admin: Option<String>,
+    /// Print the reports as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// CRLs in DER or PEM
+    #[arg(value_name = "CRL")]
+    pub crls: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &IngestArgs) -> Result<Exit, Failure> {
+    let outcomes = match (&args.admin, &args.config) {
+        (Some(admin), _) => submit(&http_client::url("--admin", admin)?, &args.crls),
+        (None, Some(path)) => ingest(Config::load(path)?, &args.crls)?,
+        // clap demands one of the two.
+        (None, None) => {
+            return Err(Failure::usage("--config", "is missing", "or name a server with --admin"));
+        }
+    };
+    tell(outcomes, args.json)
+}
+
+/// What became of one CRL: its name, and the report or one line `WHAT: WHY (HINT)`.
+pub(crate) type Ingested = (String, Result<Value, String>);
+
+// TO WIRE UP: crate::app. `crls` empty: every configured source. A store that a server holds is an error
+// with the hint "a server runs on this store: use --admin URL".
+fn ingest(_config: Config, _crls: &[PathBuf]) -> Result<Vec<Ingested>, Failure> {
+    Err(Failure::not_wired("crl ingest --config"))
+}
+
+fn submit(admin: &str, crls: &[PathBuf]) -> Vec<Ingested> {
+    let url = format!("{}/api/v1/crls", admin.trim_end_matches('/'));
+    let agent = http_client::agent(TIMEOUT);
+    let name = |path: &PathBuf| path.display().to_string();
+    crls.iter().map(|path| (name(path), submit_one(&agent, &url, path))).collect()
+}
+
+fn submit_one(agent: &ureq::Agent, url: &str, path: &Path) -> Result<Value, String> {
+    let shown = path.display();
+    let unreadable = |error: &io::Error| format!("{shown}: {}", io_reason(error));
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let size = file.metadata().map_err(|error| unreadable(&error))?.len();
+    let progress = Progress::octets(format!("sending {shown}"), Some(size));
+    let mut body = Counted { file, progress };
+    let sent = agent
+        .post(url)
+        .header("Content-Type", "application/pkix-crl")
+        .header("Content-Length", size.to_string())
+        .send(ureq::SendBody::from_reader(&mut body));
+    let mut response = sent.map_err(|error| http_client::failure(url, &error).to_string())?;
+    let status = response.status();
+    let report = response.body_mut().with_config().limit(MAX_REPORT).read_to_string();
+    let report = report.map_err(|error| http_client::failure(url, &error).to_string())?;
+    let value: Value = serde_json::from_str(&report).unwrap_or_default();
+    match status.as_u16() {
+        200 => Ok(value),
+        422 => Err(format!("{shown}: refused: {}", reason(&value, &report))),
+        413 => Err(format!(
+            "{shown}: it is larger than the server takes (raise admin.max_crl_size, or put it where crls says)"
+        )),
+        404 => Err(format!("{url}: there is no such page (is this the admin address?)")),
+        _ => Err(format!("{shown}: the server answered HTTP {status}: {}", reason(&value, &report))),
+    }
+}
+
+/// `{"error": "…"}`, or whatever came, cut short.
+fn reason(value: &Value, raw: &str) -> String {
+    match value.get("error").and_then(Value::as_str) {
+        Some(error) => error.to_owned(),
+        None => raw.chars().filter(|char| !char.is_control()).take(200).collect(),
+    }
+}
+
+/// A file that says how far it was read.
+struct Counted {
+    file: File,
+    progress: Progress,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let octets = self.file.read(buffer)?;
+        self.progress.advance(octets as u64);
+        Ok(octets)
+    }
+}
+
+/// Prints what was taken in, and fails with a line for each that was not.
+fn tell(outcomes: Vec<Ingested>, as_json: bool) -> Result<Exit, Failure> {
+    let mut refused = Vec::new();
+    let mut reports = Vec::new();
+    for (name, outcome) in outcomes {
+        match outcome {
+            Ok(report) => reports.push((name, report)),
+            Err(line) => refused.push(line),
+        }
+    }
+    if as_json {
+        let list = reports.into_iter().map(|(name, report)| {
+            let mut object = Map::from_iter([("source".to_owned(), Value::String(name))]);
+            object.insert("report".into(), report);
+            Value::Object(object)
+        });
+        super::print_json(&list.collect::<Vec<_>>())?;
+    } else if !reports.is_empty() {
+        let lines: Vec<String> = reports.iter().map(|(name, report)| report_line(name, report)).collect();
+        super::print(&lines.join("\n"))?;
+    }
+    if refused.is_empty() { Ok(Exit::Done) } else { Err(Failure::several(Exit::Failed, refused)) }
+}
+
+/// `auth.crl: issuer auth, crl number 12, added 3`
+fn report_line(name: &str, report: &Value) -> String {
+    let Value::Object(fields) = report else { return format!("{name}: taken in") };
+    let parts = fields.iter().filter_map(|(key, value)| {
+        let key = key.replace('_', " ");
+        match value {
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+            Value::String(text) => Some(format!("{key} {text}")),
+            Value::Number(number) => {
+                Some(format!("{key} {}", number.as_u64().map_or(number.to_string(), super::words::thousands)))
+            }
+            Value::Bool(yes) => Some(format!("{key} {}", if *yes { "yes" } else { "no" })),
+        }
+    });
+    format!("{name}: {}", parts.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_report_is_one_line_for_people() {
+        let report =
+            json!({"issuer": "auth", "added": 12345, "delta": false, "warnings": [], "crl_number": null});
+        assert_eq!(report_line("a.crl", &report), "a.crl: added 12,345, delta no, issuer auth");
+    }
+
+    #[test]
+    fn every_crl_that_was_refused_is_a_line_and_exit_1() {
+        let outcomes = vec![
+            ("a.crl".to_owned(), Err("a.crl: refused: x".to_owned())),
+            ("b.crl".to_owned(), Err("b.crl: refused: y".to_owned())),
+        ];
+        let failure = tell(outcomes, false).unwrap_err();
+        assert_eq!((failure.exit, failure.lines.len()), (Exit::Failed, 2));
+    }
+
+    #[test]
+    fn a_reason_that_is_no_json_is_cut_short() {
+        assert_eq!(reason(&json!({"error": "too old"}), ""), "too old");
+        assert_eq!(reason(&Value::Null, &"x\n".repeat(1000)).len(), 200);
+    }
+}

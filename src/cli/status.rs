@@ -1,0 +1,350 @@
+//! `ocsprey status`: what is loaded, asked from a running server or read from its store.
+//!
+//! Also home of [`Status`], the shape of `/api/v1/status`: `app` fills it, the admin listener serves it,
+//! this command prints it. Read leniently (what an older server does not say is empty), so that a
+//! client and a server of different releases understand each other.
+
+use super::{Exit, Failure, http_client, words};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::x509::UnixTime;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A server that takes longer is in trouble, and that is worth knowing.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// 10,000 scopes of 1 KiB each, and some more.
+const MAX_STATUS: u64 = 64 << 20;
+/// Scopes shown without --scopes: those that need eyes.
+const SHOWN_SCOPES: usize = 5;
+
+/// Show what is loaded: issuers, CRL scopes, their age and entries, and how long signers last
+///
+/// With --config the server of that configuration is asked; where none runs, its store is read.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  ocsprey status --config ocsprey.toml
+  ocsprey status --admin http://127.0.0.1:9090 --json")]
+pub struct StatusArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
+    pub config: Option<PathBuf>,
+    /// The admin address of a running server
+    #[arg(long, value_name = "URL")]
+    pub admin: Option<String>,
+    /// Show every CRL scope, not only those that need attention
+    #[arg(long)]
+    pub scopes: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is loaded. Times are `2026-11-22T17:35:00Z`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Of the program that says so.
+    pub version: String,
+    pub now: String,
+    /// `None` where no server runs and the store was read.
+    pub started_at: Option<String>,
+    /// Why requests are answered tryLater; empty when every issuer can answer.
+    pub not_ready: Vec<String>,
+    pub store_bytes: u64,
+    pub issuers: Vec<IssuerStatus>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IssuerStatus {
+    pub name: String,
+    /// The CA's name as RFC 4514 writes it.
+    pub subject: String,
+    /// One of each key generation. Empty where the store was read: it knows no keys.
+    pub signers: Vec<SignerStatus>,
+    /// About how many serials the inventory lists; `None` without one.
+    pub inventory: Option<u64>,
+    pub scopes: Vec<ScopeStatus>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SignerStatus {
+    pub subject: String,
+    pub algorithm: String,
+    pub not_after: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ScopeStatus {
+    /// For people; empty for a CRL of everything.
+    pub distribution_point: String,
+    /// Decimal; empty for a CRL without a number.
+    pub crl_number: String,
+    pub this_update: String,
+    pub next_update: String,
+    pub entries: u64,
+    pub ingested_at: String,
+}
+
+pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
+    let (status, raw) = match (&args.admin, &args.config) {
+        (Some(admin), _) => ask(&http_client::url("--admin", admin)?)?,
+        (None, Some(path)) => of_configuration(&Config::load(path)?)?,
+        // clap demands one of the two.
+        (None, None) => {
+            return Err(Failure::usage("--config", "is missing", "or name a server with --admin"));
+        }
+    };
+    if args.json {
+        // As the server said it, with what this release does not know.
+        super::print_json(&raw)?;
+    } else {
+        super::print(&text_of(&status, args.scopes, Clock::System.now()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn ask(admin: &str) -> Result<(Status, serde_json::Value), Failure> {
+    let url = format!("{}/api/v1/status", admin.trim_end_matches('/'));
+    let sent = http_client::agent(TIMEOUT).get(&url).call();
+    let mut response = sent.map_err(|error| http_client::failure(&url, &error))?;
+    if response.status() != 200 {
+        let why = format!("answered with HTTP {}", response.status());
+        return Err(Failure::work(&url, why, "is this the admin address of ocsprey?"));
+    }
+    let body = response.body_mut().with_config().limit(MAX_STATUS).read_to_string();
+    let body = body.map_err(|error| http_client::failure(&url, &error))?;
+    let read = |error: serde_json::Error| {
+        Failure::work(&url, format!("sent no status: {error}"), "is this the admin address of ocsprey?")
+    };
+    let raw: serde_json::Value = serde_json::from_str(&body).map_err(read)?;
+    let status = Status::deserialize(&raw).map_err(read)?;
+    Ok((status, raw))
+}
+
+/// The running server's, if one answers; else the store's.
+fn of_configuration(config: &Config) -> Result<(Status, serde_json::Value), Failure> {
+    let mut unasked = None;
+    if let Some(listen) = config.admin.listen {
+        match ask(&format!("http://{}", reachable(listen))) {
+            Ok(status) => return Ok(status),
+            Err(failure) => unasked = Some(failure),
+        }
+    }
+    match of_store(config) {
+        Ok(status) => {
+            let raw = serde_json::to_value(&status);
+            let raw = raw.map_err(|error| Failure::work("status", error, ""))?;
+            Ok((status, raw))
+        }
+        // Both ways failed: what stood in the way of each is worth a line.
+        Err(failure) => {
+            let mut lines = unasked.map(|failure| failure.lines).unwrap_or_default();
+            lines.extend(failure.lines);
+            Err(Failure::several(failure.exit, lines))
+        }
+    }
+}
+
+/// A server that listens on every address is reached on this machine's own.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+// TO WIRE UP: Store::open_read_only(&config.store.path), Store::scopes(), grouped by issuer number.
+fn of_store(_config: &Config) -> Result<Status, Failure> {
+    Err(Failure::not_wired("status from the store"))
+}
+
+fn text_of(status: &Status, all: bool, now: UnixTime) -> String {
+    let mut out = match &status.started_at {
+        Some(started) => format!("ocsprey {}, running since {}\n", status.version, at(started, now)),
+        None => "no server runs; this is what its store holds\n".to_owned(),
+    };
+    if status.started_at.is_some() {
+        match status.not_ready.as_slice() {
+            [] => out.push_str("ready: every issuer can answer\n"),
+            reasons => {
+                out.push_str("NOT READY\n");
+                reasons.iter().for_each(|reason| out.push_str(&format!("  {reason}\n")));
+            }
+        }
+    }
+    if status.store_bytes > 0 {
+        out.push_str(&format!("store: {}\n", words::octets(status.store_bytes)));
+    }
+    for issuer in &status.issuers {
+        out.push_str(&format!("\n{}", issuer.name));
+        if !issuer.subject.is_empty() {
+            out.push_str(&format!("  {}", issuer.subject));
+        }
+        out.push('\n');
+        let mut rows = Vec::new();
+        for (index, signer) in issuer.signers.iter().enumerate() {
+            let label = if index == 0 { "  signer" } else { "" };
+            let until = at(&signer.not_after, now);
+            rows.push((label, format!("{}, {}, valid to {until}", signer.subject, signer.algorithm)));
+        }
+        let entries = issuer.scopes.iter().map(|scope| scope.entries).sum();
+        let scopes = words::count(issuer.scopes.len() as u64, "scope", "scopes");
+        rows.push(("  CRLs", format!("{scopes}, {}", words::count(entries, "entry", "entries"))));
+        if let Some(listed) = issuer.inventory {
+            rows.push(("  inventory", format!("about {}", words::count(listed, "serial", "serials"))));
+        }
+        if let Some(oldest) = issuer.scopes.iter().min_by_key(|scope| &scope.this_update) {
+            rows.push(("  oldest", at(&oldest.this_update, now)));
+        }
+        out.push_str(&words::table(&rows));
+        out.push_str(&scope_lines(&issuer.scopes, all, now));
+    }
+    out
+}
+
+/// The scopes that run out first; expired ones are always among them.
+fn scope_lines(scopes: &[ScopeStatus], all: bool, now: UnixTime) -> String {
+    let mut by_end: Vec<&ScopeStatus> = scopes.iter().collect();
+    by_end.sort_by_key(|scope| &scope.next_update);
+    let now_text = now.to_string();
+    // These times are texts of one length, in which the order of letters is the order of time.
+    let expired = by_end.iter().take_while(|scope| scope.next_update < now_text).count();
+    let shown = if all { by_end.len() } else { by_end.len().min(expired.max(SHOWN_SCOPES)) };
+    let mut out = String::new();
+    for scope in by_end.iter().take(shown) {
+        let name = match scope.distribution_point.as_str() {
+            "" => "everything",
+            name => name,
+        };
+        let number = match scope.crl_number.as_str() {
+            "" => String::new(),
+            number => format!(" number {number},"),
+        };
+        let entries = words::count(scope.entries, "entry", "entries");
+        let state = if scope.next_update < now_text { "EXPIRED" } else { "until" };
+        let until = at(&scope.next_update, now);
+        out.push_str(&format!("    {name}:{number} {entries}, {state} {until}\n"));
+    }
+    if shown < by_end.len() {
+        let rest = words::count((by_end.len() - shown) as u64, "scope", "scopes");
+        out.push_str(&format!("    and {rest} that last longer (--scopes shows all)\n"));
+    }
+    out
+}
+
+/// The time and how far away it is.
+fn at(text: &str, now: UnixTime) -> String {
+    let digits: String = text.chars().filter(|char| char.is_ascii_digit()).collect();
+    match UnixTime::from_generalized_time(format!("{digits}Z").as_bytes()) {
+        Some(time) => format!("{text} ({})", words::away(time, now)),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> UnixTime {
+        UnixTime::from_civil(2026, 11, 22, 12, 0, 0).unwrap()
+    }
+
+    fn scope(place: usize, next_update: &str) -> ScopeStatus {
+        ScopeStatus {
+            distribution_point: format!("CN=City {place}"),
+            crl_number: "12".into(),
+            this_update: "2026-11-22T06:00:00Z".into(),
+            next_update: next_update.into(),
+            entries: 1000,
+            ingested_at: "2026-11-22T06:01:00Z".into(),
+        }
+    }
+
+    fn status(scopes: Vec<ScopeStatus>) -> Status {
+        Status {
+            version: "0.1.0".into(),
+            now: now().to_string(),
+            started_at: Some("2026-11-20T12:00:00Z".into()),
+            not_ready: vec![],
+            store_bytes: 3 << 30,
+            issuers: vec![IssuerStatus {
+                name: "auth".into(),
+                subject: "CN=CA,C=JP".into(),
+                signers: vec![SignerStatus {
+                    subject: "CN=OCSP".into(),
+                    algorithm: "ECDSA with SHA-256".into(),
+                    not_after: "2026-12-22T12:00:00Z".into(),
+                }],
+                inventory: Some(20_000),
+                scopes,
+            }],
+        }
+    }
+
+    #[test]
+    fn the_status_reads_from_the_whole_to_the_part() {
+        let text = text_of(&status(vec![scope(1, "2026-11-23T12:00:00Z")]), false, now());
+        let expected = "\
+ocsprey 0.1.0, running since 2026-11-20T12:00:00Z (2 days ago)
+ready: every issuer can answer
+store: 3.0 GiB
+
+auth  CN=CA,C=JP
+  signer     CN=OCSP, ECDSA with SHA-256, valid to 2026-12-22T12:00:00Z (in 30 days)
+  CRLs       1 scope, 1,000 entries
+  inventory  about 20,000 serials
+  oldest     2026-11-22T06:00:00Z (6 hours ago)
+    CN=City 1: number 12, 1,000 entries, until 2026-11-23T12:00:00Z (in 24 hours)
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn of_many_scopes_those_that_run_out_first_are_shown_and_every_expired_one() {
+        let scopes = |expired: usize, fresh: usize| {
+            let late = (0..expired).map(|place| scope(place, "2026-11-22T11:00:00Z"));
+            let good = (0..fresh).map(|place| scope(1000 + place, "2026-11-23T11:00:00Z"));
+            good.chain(late).collect::<Vec<_>>()
+        };
+        let lines = |scopes: &[ScopeStatus], all| scope_lines(scopes, all, now());
+        let text = lines(&scopes(7, 100), false);
+        assert_eq!(text.matches("EXPIRED 2026-11-22T11:00:00Z (1 hour ago)").count(), 7);
+        assert!(text.ends_with("    and 100 scopes that last longer (--scopes shows all)\n"), "{text}");
+        let text = lines(&scopes(1, 100), false);
+        assert_eq!((text.matches("EXPIRED").count(), text.matches(", until ").count()), (1, 4));
+        assert_eq!(lines(&scopes(1, 100), true).lines().count(), 101);
+        assert_eq!(lines(&scopes(0, 3), false).lines().count(), 3);
+    }
+
+    #[test]
+    fn what_another_release_says_is_understood_as_far_as_it_goes() {
+        let text = r#"{"version": "9.9", "new": 1, "issuers": [{"name": "auth", "other": []}]}"#;
+        let status: Status = serde_json::from_str(text).unwrap();
+        assert_eq!(status.issuers[0].name, "auth");
+        assert!(text_of(&status, false, now()).contains("CRLs  0 scopes, 0 entries"));
+    }
+
+    #[test]
+    fn a_server_on_every_address_is_asked_on_this_machine() {
+        let reached = |text: &str| reachable(text.parse().unwrap()).to_string();
+        assert_eq!(reached("0.0.0.0:9090"), "127.0.0.1:9090");
+        assert_eq!(reached("[::]:9090"), "[::1]:9090");
+        assert_eq!(reached("10.0.0.1:9090"), "10.0.0.1:9090");
+    }
+
+    #[test]
+    fn a_server_that_is_not_ready_says_why() {
+        let status = Status { not_ready: vec!["auth: no CRL".into()], ..status(vec![]) };
+        assert!(text_of(&status, false, now()).contains("NOT READY\n  auth: no CRL\n"));
+    }
+}
