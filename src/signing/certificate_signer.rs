@@ -57,3 +57,26 @@ impl EncodePublicKey for PublicKey {
         Ok(Document::try_from(self.spki())?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::signing::{KeyKind, Signer};
+    use crate::signing::test_pki::{Authority, Issuance, key, openssl};
+
+    /// OpenSSL is the judge of what every kind of key issues here.
+    #[test]
+    fn openssl_verifies_what_every_kind_of_key_issues() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        for kind in KeyKind::ALL {
+            let authority = Authority::new(kind, "CN=Test CA,O=Test,C=XX");
+            let responder = authority.issue(key(kind).public_key(), Issuance::default());
+            let (ca, leaf) = (path("ca.pem"), path("leaf.pem"));
+            std::fs::write(&ca, authority.certificate.pem()).unwrap();
+            std::fs::write(&leaf, responder.pem()).unwrap();
+            let time = crate::signing::test_pki::now().seconds().to_string();
+            let shown = openssl(&["verify", "-attime", &time, "-CAfile", &ca, &leaf]);
+            assert!(String::from_utf8_lossy(&shown).ends_with(": OK\n"), "{kind}");
+        }
+    }
+}

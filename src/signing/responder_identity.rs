@@ -206,3 +206,6 @@ fn key_matches(certificate: &Certificate, signer: &dyn Signer) -> Result<(), Ide
         found: signer.public_key().into(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -372,3 +372,6 @@ impl fmt::Debug for SoftwareKey {
         write!(f, "SoftwareKey({})", self.public_key)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use x509_cert::TbsCertificate;
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder, CertificateBuilder, Result as BuilderResult};
+use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
-use x509_cert::ext::{Criticality, Extension};
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
@@ -106,8 +106,8 @@ struct Raw(ObjectIdentifier, Vec<u8>);
 impl x509_cert::ext::ToExtension for Raw {
     type Error = der::Error;
 
-    fn to_extension(&self, _: &Name, _: &[Extension]) -> Result<Extension, der::Error> {
-        let extn_value = der::asn1::OctetString::new(self.1.clone())?;
+    fn to_extension(self, _: &Name, _: &[Extension]) -> Result<Extension, der::Error> {
+        let extn_value = der::asn1::OctetString::new(self.1)?;
         Ok(Extension { extn_id: self.0, critical: false, extn_value })
     }
 }
@@ -149,12 +149,12 @@ fn issue(signer: &dyn Signer, issuer: &str, to: &PublicKey, draft: Issuance) -> 
         SubjectPublicKeyInfo::from_der(to.spki()).unwrap(),
     )
     .unwrap();
-    builder.add_extension(BasicConstraints { ca: draft.ca, path_len_constraint: None }).unwrap();
+    builder.add_extension(&BasicConstraints { ca: draft.ca, path_len_constraint: None }).unwrap();
     if let Some(usage) = draft.key_usage {
-        builder.add_extension(KeyUsage(usage.into())).unwrap();
+        builder.add_extension(&KeyUsage(usage.into())).unwrap();
     }
     if let Some(purpose) = draft.extended_key_usage {
-        builder.add_extension(ExtendedKeyUsage(vec![purpose])).unwrap();
+        builder.add_extension(&ExtendedKeyUsage(vec![purpose])).unwrap();
     }
     if draft.nocheck {
         let null = Null.to_der().unwrap();

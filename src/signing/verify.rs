@@ -193,3 +193,123 @@ impl Seen {
         Self::Kept(Vec::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signing::test_pki::{key, openssl};
+    use crate::signing::{KeyKind, Signer};
+
+    const MESSAGE: &[u8] = b"tbsCertList";
+
+    fn signed(signer: &dyn Signer) -> Vec<u8> {
+        let mut signature = Vec::new();
+        signer.sign(MESSAGE, &mut signature).unwrap();
+        signature
+    }
+
+    fn streamed(
+        key: &PublicKey,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), VerifyError> {
+        let mut stream = StreamVerifier::new(algorithm);
+        message.chunks(3).for_each(|piece| stream.update(piece));
+        stream.verify(key, signature)
+    }
+
+    #[test]
+    fn a_signature_verifies_whole_and_in_pieces_and_only_over_its_message_with_its_key() {
+        for kind in KeyKind::ALL {
+            let (signer, other) = (key(kind), key(kind));
+            let algorithm = signer.algorithm();
+            let signature = signed(signer.as_ref());
+            let wrong = VerifyError::Signature { algorithm, key: signer.public_key().algorithm() };
+            for check in [verify, streamed] {
+                assert_eq!(check(signer.public_key(), algorithm, MESSAGE, &signature), Ok(()), "{kind}");
+                assert_eq!(check(signer.public_key(), algorithm, b"tbsCertlist", &signature), Err(wrong));
+                assert_eq!(check(other.public_key(), algorithm, MESSAGE, &signature), Err(wrong));
+                assert_eq!(check(signer.public_key(), algorithm, MESSAGE, &signature[1..]), Err(wrong));
+                assert_eq!(check(signer.public_key(), algorithm, MESSAGE, &[]), Err(wrong));
+            }
+        }
+    }
+
+    /// OpenSSL signs with every hash and key; keys here sign with one hash each.
+    #[test]
+    fn every_combination_of_key_and_hash_that_openssl_signs_is_verified() {
+        use SignatureAlgorithm as Signed;
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        let (key_file, message, signature) = (path("key"), path("message"), path("signature"));
+        std::fs::write(&message, MESSAGE).unwrap();
+        for (kind, algorithms) in [
+            (KeyKind::Rsa2048, [Signed::RsaSha256, Signed::RsaSha384, Signed::RsaSha512]),
+            (KeyKind::P256, [Signed::EcdsaSha256, Signed::EcdsaSha384, Signed::EcdsaSha512]),
+            (KeyKind::P384, [Signed::EcdsaSha256, Signed::EcdsaSha384, Signed::EcdsaSha512]),
+        ] {
+            let (signer, pem) = crate::signing::test_pki::key_and_pem(kind);
+            std::fs::write(&key_file, pem).unwrap();
+            for algorithm in algorithms {
+                let hash = format!("-{}", algorithm.hash().unwrap().name().replace('-', "").to_lowercase());
+                openssl(&["dgst", &hash, "-sign", &key_file, "-out", &signature, &message]);
+                let octets = std::fs::read(&signature).unwrap();
+                let key = signer.public_key();
+                let expected = if cfg!(feature = "aws-lc") || algorithm != Signed::EcdsaSha512 {
+                    Ok(())
+                } else {
+                    Err(VerifyError::NeedsAwsLc { algorithm, key: key.algorithm() })
+                };
+                assert_eq!(verify(key, algorithm, MESSAGE, &octets), expected, "{algorithm} {kind}");
+                assert_eq!(streamed(key, algorithm, MESSAGE, &octets), expected, "{algorithm} {kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_algorithm_for_another_kind_of_key_is_not_taken_for_a_forgery() {
+        let signer = key(KeyKind::P256);
+        for algorithm in [SignatureAlgorithm::RsaSha256, SignatureAlgorithm::Ed25519] {
+            let refused = Err(VerifyError::KeyKind { algorithm, key: KeyAlgorithm::P256 });
+            assert_eq!(verify(signer.public_key(), algorithm, MESSAGE, &[0; 64]), refused);
+            assert_eq!(streamed(signer.public_key(), algorithm, MESSAGE, &[0; 64]), refused);
+        }
+    }
+
+    #[test]
+    fn short_rsa_keys_and_keys_of_other_kinds_are_refused_by_name() {
+        let public = |arguments: &[&str]| {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("key");
+            std::fs::write(&file, openssl(arguments)).unwrap();
+            let der = openssl(&["pkey", "-pubout", "-outform", "DER", "-in", file.to_str().unwrap()]);
+            PublicKey::from_spki(&der).unwrap()
+        };
+        let short = public(&["genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"]);
+        let algorithm = SignatureAlgorithm::RsaSha256;
+        assert_eq!(verify(&short, algorithm, MESSAGE, &[0; 128]), Err(VerifyError::RsaSize { bits: 1024 }));
+        let other = public(&["genpkey", "-quiet", "-algorithm", "ED448"]);
+        let key = other.algorithm();
+        assert!(matches!(key, KeyAlgorithm::Other(_)));
+        assert_eq!(verify(&other, algorithm, MESSAGE, &[0; 114]), Err(VerifyError::UnsupportedKey { key }));
+    }
+
+    #[test]
+    fn a_message_that_must_be_kept_and_is_too_long_is_refused_and_costs_no_memory() {
+        let signer = key(KeyKind::Ed25519);
+        let signature = signed(signer.as_ref());
+        let mut stream = StreamVerifier::new(signer.algorithm());
+        stream.update_within(MESSAGE, MESSAGE.len());
+        assert!(matches!(&stream.seen, Seen::Kept(kept) if kept == MESSAGE));
+        stream.update_within(b"", MESSAGE.len());
+        assert_eq!(stream.verify(signer.public_key(), &signature), Ok(()));
+
+        let mut stream = StreamVerifier::new(signer.algorithm());
+        stream.update_within(MESSAGE, MESSAGE.len() - 1);
+        assert!(matches!(stream.seen, Seen::TooMuch));
+        stream.update_within(MESSAGE, MESSAGE.len());
+        let refused = VerifyError::TooLong { algorithm: SignatureAlgorithm::Ed25519 };
+        assert_eq!(stream.verify(signer.public_key(), &signature), Err(refused));
+    }
+}

@@ -477,3 +477,6 @@ pub(crate) fn modulus_bits(modulus: &[u8]) -> Result<usize, DerError> {
         _ => Err(DerError::Value),
     }
 }
+
+#[cfg(test)]
+mod tests;

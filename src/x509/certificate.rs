@@ -430,3 +430,6 @@ impl From<der::Error> for NotRead {
         Self
     }
 }
+
+#[cfg(test)]
+mod tests;
