@@ -67,8 +67,8 @@ pub fn signers_exist(dir: &Path) -> bool {
     })
 }
 
-/// A new OCSP signer of each CA. A crash between certificate and key leaves a pair that does not
-/// match; the state still has the old expiry then, and so the next start issues again.
+/// A new OCSP signer of each CA. The old certificate goes first and the new one comes last: a crash in
+/// between leaves none, never one with another's key, and the next start issues again.
 pub fn signers(
     dir: &Path,
     authorities: &[Authority],
@@ -82,6 +82,9 @@ pub fn signers(
             .issue_ocsp_signer(state.kind(), state.signer_generation, now)
             .map_err(pki_error(authority.ca))?;
         let (certificate, key) = signer_paths(dir, authority.ca);
+        if certificate.exists() {
+            files::remove(&certificate)?;
+        }
         files::write_key(&key, issued.key.as_bytes())?;
         files::write(&certificate, issued.certificate.as_bytes())?;
         progress.advance(1);
