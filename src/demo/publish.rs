@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use x509_cert::name::Name;
 
 /// How many certificates each CA really issues.
-pub const SPECIMENS: u64 = 4;
+pub const SPECIMENS: u64 = SPECIMEN_LIST.len() as u64;
 
 /// A CRL is valid for a week, although a new one is expected every day.
 const CRL_VALIDITY: i64 = 7 * DAY;
@@ -31,7 +31,7 @@ enum Specimen {
     Unissued(&'static str),
 }
 
-const SPECIMEN_LIST: [Specimen; SPECIMENS as usize] = [
+const SPECIMEN_LIST: [Specimen; 4] = [
     Specimen::Of("good", Card::GOOD),
     Specimen::Of("revoked", Card::REVOKED),
     Specimen::Of("hold", Card::HOLD),
@@ -141,7 +141,9 @@ pub fn remove_crls(dir: &Path) -> Result<(), DemoError> {
     for ca in CardCa::ALL {
         let folder = crl_folder(dir, ca);
         for name in files::names(&folder)? {
-            if name.ends_with(".crl") || (name.starts_with('.') && name.ends_with(".crl.new")) {
+            // Finished ones, and `.NAME.crl.new`.
+            if Path::new(&name).extension().is_some_and(|extension| extension == "crl" || extension == "new")
+            {
                 files::remove(&folder.join(name))?;
             }
         }

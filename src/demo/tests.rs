@@ -1,8 +1,10 @@
 use super::*;
-use crate::x509::UnixTime;
+use crate::signing::{ResponderIdentity, SoftwareKey};
+use crate::x509::{Certificate, UnixTime};
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 
 fn options(dir: &Path) -> DemoOptions {
     DemoOptions {
@@ -116,6 +118,19 @@ fn openssl_verifies_every_certificate_and_crl_of_every_algorithm() {
             let public = openssl(&["x509", "-noout", "-pubkey", "-in", &path("ocsp.pem")]);
             assert_eq!(public, openssl(&["pkey", "-pubout", "-in", &path("ocsp.key")]));
         }
+    }
+}
+
+#[test]
+fn the_responder_accepts_its_signers() {
+    let dir = tempfile::tempdir().unwrap();
+    prepared(&options(dir.path()), now());
+    for prefix in ["auth", "sign"] {
+        let read = |name: &str| fs::read(dir.path().join(format!("{prefix}-{name}"))).unwrap();
+        let issuer = Certificate::from_pem_or_der(&read("ca.pem")).unwrap();
+        let certificate = Certificate::from_pem_or_der(&read("ocsp.pem")).unwrap();
+        let key = SoftwareKey::from_pkcs8_pem(&read("ocsp.key")).unwrap();
+        ResponderIdentity::delegated(certificate, &issuer, Arc::new(key), now()).unwrap();
     }
 }
 
