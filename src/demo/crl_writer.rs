@@ -8,7 +8,7 @@
 
 use crate::asn1::{self, header_len, len_of, tag, write_header, write_tlv};
 use crate::signing::{SignError, Signer};
-use crate::x509::{Revocation, SerialNumber, UnixTime};
+use crate::x509::{CrlReason, Revocation, SerialNumber, UnixTime};
 use const_oid::db::rfc5280;
 
 /// What stands in a CRL around its entries.
@@ -39,7 +39,7 @@ impl CrlWriter {
     /// Adds a revoked certificate. Each serial number once; in any order.
     pub fn push(&mut self, serial: &SerialNumber, revocation: &Revocation) {
         let serial = serial.as_bytes();
-        let reason = revocation.reason.map(|reason| reason.value());
+        let reason = revocation.reason.map(CrlReason::value);
         let oid = rfc5280::ID_CE_CRL_REASONS.as_bytes();
         // SEQUENCE { OID, OCTET STRING { ENUMERATED } }; not critical (5.3).
         let extension = len_of(oid.len()) + len_of(len_of(1));
@@ -71,7 +71,6 @@ impl CrlWriter {
     /// When the signer fails; the entries are gone then as well.
     pub fn finish(&mut self, header: &CrlHeader<'_>, signer: &dyn Signer) -> Result<&[u8], SignError> {
         let algorithm = signer.algorithm().algorithm_identifier();
-        let algorithm: &[u8] = algorithm.as_ref();
         let (this_update, next_update) = (Time::of(header.this_update), Time::of(header.next_update));
         let extensions = extensions(header);
         // 5.1.2.6: when nothing is revoked, revokedCertificates is absent and not an empty list.
@@ -199,7 +198,6 @@ impl Time {
 mod tests {
     use super::*;
     use crate::signing::{KeyKind, SoftwareKey};
-    use crate::x509::CrlReason;
     use der::{Decode, Encode};
     use x509_cert::crl::CertificateList;
     use x509_cert::name::Name;
@@ -235,7 +233,8 @@ mod tests {
         assert_eq!(crl.to_der().unwrap(), der);
         let entries = crl.tbs_cert_list.revoked_certificates.unwrap();
         assert_eq!(entries.len(), 2);
-        assert_eq!(entries[0].serial_number.as_bytes(), [0x80, 0, 0]);
+        // X.690 8.3: positive, so an octet more for the sign.
+        assert_eq!(entries[0].serial_number.as_bytes(), [0, 0x80, 0, 0]);
         // s5_3_1: the reason is there, and unspecified is left out.
         assert_eq!(
             entries[0].crl_entry_extensions.as_ref().unwrap()[0].extn_value.as_bytes(),

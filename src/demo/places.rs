@@ -46,7 +46,7 @@ fn numbered_inhabitants(index: usize) -> u32 {
     const STEPS: [u32; 13] = [2, 4, 6, 8, 13, 20, 32, 50, 76, 110, 170, 290, 480];
     // 5 and 13 have no common divisor, so neighbours differ and every step comes up.
     let step = STEPS.get((index * 5) % STEPS.len()).copied().unwrap_or(50);
-    step * 1_000 + (index as u32 % 97) * 11
+    step * 1_000 + u32::try_from(index % 97).unwrap_or(0) * 11
 }
 
 const NAMED: [(&str, &str, u32); 60] = [

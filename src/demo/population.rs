@@ -184,14 +184,14 @@ impl Scatter {
 
 /// The inverse of `factor` modulo `modulus`, where there is one (Euclid's algorithm, extended).
 fn inverse(factor: u64, modulus: u64) -> Option<u64> {
-    let (mut a, mut b) = (factor as i64, modulus as i64);
+    let (mut a, mut b) = (factor.cast_signed(), modulus.cast_signed());
     let (mut x, mut y) = (1i64, 0i64);
     while b != 0 {
         let quotient = a / b;
         (a, b) = (b, a % b);
         (x, y) = (y, x - quotient * y);
     }
-    (a == 1).then(|| x.rem_euclid(modulus as i64) as u64)
+    (a == 1).then(|| x.rem_euclid(modulus.cast_signed()).cast_unsigned())
 }
 
 /// What chance decided for a card, once and for all: SplitMix64 of its rank.
@@ -212,12 +212,12 @@ impl Dice {
 
     /// Up to four years, the recent past more often: revocations of old cards have left the CRLs.
     fn days(self) -> i64 {
-        let share = ((self.0 >> 32) & 0x3ff) as i64;
+        let share = ((self.0 >> 32) & 0x3ff).cast_signed();
         share * share * 1_460 / (1 << 20)
     }
 
     fn second_of_day(self) -> i64 {
-        ((self.0 >> 42) % 86_400) as i64
+        ((self.0 >> 42) % 86_400).cast_signed()
     }
 }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use x509_cert::name::Name;
 
 /// How many certificates each CA really issues.
-pub const SPECIMENS: u64 = 4;
+pub const SPECIMENS: u64 = SPECIMEN_LIST.len() as u64;
 
 /// A CRL is valid for a week, although a new one is expected every day.
 const CRL_VALIDITY: i64 = 7 * DAY;
@@ -31,7 +31,7 @@ enum Specimen {
     Unissued(&'static str),
 }
 
-const SPECIMEN_LIST: [Specimen; SPECIMENS as usize] = [
+const SPECIMEN_LIST: [Specimen; 4] = [
     Specimen::Of("good", Card::GOOD),
     Specimen::Of("revoked", Card::REVOKED),
     Specimen::Of("hold", Card::HOLD),
@@ -67,8 +67,8 @@ pub fn signers_exist(dir: &Path) -> bool {
     })
 }
 
-/// A new OCSP signer of each CA. A crash between certificate and key leaves a pair that does not
-/// match; the state still has the old expiry then, and so the next start issues again.
+/// A new OCSP signer of each CA. The old certificate goes first and the new one comes last: a crash in
+/// between leaves none, never one with another's key, and the next start issues again.
 pub fn signers(
     dir: &Path,
     authorities: &[Authority],
@@ -82,6 +82,9 @@ pub fn signers(
             .issue_ocsp_signer(state.kind(), state.signer_generation, now)
             .map_err(pki_error(authority.ca))?;
         let (certificate, key) = signer_paths(dir, authority.ca);
+        if certificate.exists() {
+            files::remove(&certificate)?;
+        }
         files::write_key(&key, issued.key.as_bytes())?;
         files::write(&certificate, issued.certificate.as_bytes())?;
         progress.advance(1);
@@ -138,7 +141,9 @@ pub fn remove_crls(dir: &Path) -> Result<(), DemoError> {
     for ca in CardCa::ALL {
         let folder = crl_folder(dir, ca);
         for name in files::names(&folder)? {
-            if name.ends_with(".crl") || (name.starts_with('.') && name.ends_with(".crl.new")) {
+            // Finished ones, and `.NAME.crl.new`.
+            if Path::new(&name).extension().is_some_and(|extension| extension == "crl" || extension == "new")
+            {
                 files::remove(&folder.join(name))?;
             }
         }
