@@ -286,7 +286,7 @@ mod the_checker {
 
     #[test]
     fn lets_lawful_imports_pass_and_reads_no_comments_nor_strings() {
-        let text = r###"
+        let text = r##"
             //! See [`crate::http`].
             /* crate::cli /* crate::app */ crate::demo */
             use crate::store::{Store, StoreError};
@@ -294,7 +294,7 @@ mod the_checker {
             const A: &str = "crate::http \" crate::app";
             const B: &str = r#"crate::cli "quoted" crate::demo"#;
             const C: char = '"'; fn f<'a>(_: &'a str) {} // crate::app
-        "###;
+        "##;
         assert_eq!(floors("src/ingest/apply.rs", text), Vec::<String>::new());
         assert_eq!(floors("src/main.rs", "use ocsprey::cli;"), Vec::<String>::new());
     }
