@@ -1,1 +1,392 @@
+//! What Prometheus reads: every counter of the contract, there from the start at 0.
+//!
+//! Families are registered once, in [`Metrics::new`]; handles are resolved per issuer when the
+//! configuration is loaded ([`Metrics::issuer`], [`Metrics::set_issuers`]). A request then only adds to
+//! atomics: looking a handle up by its labels takes a lock and hashes, and never happens on the way
+//! of an answer.
+//!
+//! Labels are bounded: names of configured issuers, and words listed here. Never a serial number,
+//! never a client's address.
 
+use crate::ocsp::OcspResponseStatus;
+use arc_swap::ArcSwap;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+use std::sync::Arc;
+
+/// The value of the label `issuer` for requests that name no issuer of ours.
+pub const NO_ISSUER: &str = "none";
+
+/// Why the metrics could not be set up: two families of one name, a name that Prometheus does not take.
+#[derive(Debug, thiserror::Error)]
+#[error("the metrics could not be registered: {0}")]
+pub struct MetricsError(#[from] prometheus::Error);
+
+/// The seven results of `ocsp_requests_total` for one issuer.
+#[derive(Debug)]
+pub struct RequestCounters {
+    pub good: IntCounter,
+    pub revoked: IntCounter,
+    pub unknown: IntCounter,
+    pub malformed_request: IntCounter,
+    pub unauthorized: IntCounter,
+    pub try_later: IntCounter,
+    pub internal_error: IntCounter,
+}
+
+impl RequestCounters {
+    fn new(family: &IntCounterVec, issuer: &str) -> Self {
+        let result = |result: &str| family.with_label_values(&[issuer, result]);
+        Self {
+            good: result("good"),
+            revoked: result("revoked"),
+            unknown: result("unknown"),
+            malformed_request: result("malformed_request"),
+            unauthorized: result("unauthorized"),
+            try_later: result("try_later"),
+            internal_error: result("internal_error"),
+        }
+    }
+
+    /// Counts one request: its certificates one by one where it was answered, itself where it was not.
+    pub fn count(&self, status: OcspResponseStatus, good: u32, revoked: u32, unknown: u32) {
+        match status {
+            OcspResponseStatus::Successful => {
+                // A counter is an atomic that all cores share: the usual request touches one of the three.
+                for (counter, certificates) in
+                    [(&self.good, good), (&self.revoked, revoked), (&self.unknown, unknown)]
+                {
+                    if certificates > 0 {
+                        counter.inc_by(u64::from(certificates));
+                    }
+                }
+            }
+            OcspResponseStatus::MalformedRequest => self.malformed_request.inc(),
+            OcspResponseStatus::InternalError => self.internal_error.inc(),
+            OcspResponseStatus::TryLater => self.try_later.inc(),
+            // RFC 6960 2.3: a signature that is wanted and missing is a matter of authorization.
+            OcspResponseStatus::SigRequired | OcspResponseStatus::Unauthorized => self.unauthorized.inc(),
+        }
+    }
+}
+
+/// What became of a CRL that was brought in: `crl_ingests_total`.
+#[derive(Debug)]
+pub struct IngestCounters {
+    /// Verified and applied.
+    pub applied: IntCounter,
+    /// The one already held; nothing to do.
+    pub unchanged: IntCounter,
+    /// Read, and not believed: signature, issuer, number, guard.
+    pub refused: IntCounter,
+    /// Not read to its end, or not stored: download, parse, disk.
+    pub failed: IntCounter,
+}
+
+/// All handles of one issuer.
+#[derive(Debug)]
+pub struct IssuerMetrics {
+    name: String,
+    pub requests: RequestCounters,
+    pub signatures: IntCounter,
+    pub sign_duration: Histogram,
+    /// Of the oldest scope, in seconds since 1970; 0 while there is none.
+    pub crl_this_update: IntGauge,
+    /// Of the oldest scope, in seconds since 1970; 0 while there is none.
+    pub crl_next_update: IntGauge,
+    pub crl_scopes: IntGauge,
+    pub crl_entries: IntGauge,
+    pub crl_ingests: IngestCounters,
+    pub crl_ingest_duration: Histogram,
+    pub signer_not_after: IntGauge,
+}
+
+impl IssuerMetrics {
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// The families, the handles that have no issuer, and the issuers in the order of the snapshot.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    signatures: IntCounterVec,
+    sign_duration: HistogramVec,
+    crl_this_update: IntGaugeVec,
+    crl_next_update: IntGaugeVec,
+    crl_scopes: IntGaugeVec,
+    crl_entries: IntGaugeVec,
+    crl_ingests: IntCounterVec,
+    crl_ingest_duration: HistogramVec,
+    signer_not_after: IntGaugeVec,
+    issuers: ArcSwap<Vec<Arc<IssuerMetrics>>>,
+    /// Requests that name no issuer of ours, or nothing that can be read.
+    pub no_issuer: RequestCounters,
+    pub request_duration: Histogram,
+    pub cache_hits: IntCounter,
+    pub cache_misses: IntCounter,
+    pub cache_bytes: IntGauge,
+    pub connections_open: IntGauge,
+    pub store_bytes: IntGauge,
+}
+
+const ISSUER: &[&str] = &["issuer"];
+
+/// From a cached answer (a few microseconds) to a request that waited for a slow key.
+const REQUEST_BUCKETS: &[f64] = &[
+    0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05,
+    0.1, 1.0,
+];
+/// From Ed25519 (6 us) over RSA-2048 (220 us) to a remote key.
+const SIGN_BUCKETS: &[f64] =
+    &[0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.01, 0.1, 1.0];
+/// From a municipality's CRL to a country's.
+const INGEST_BUCKETS: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+impl Metrics {
+    /// All families, registered, and the process's own.
+    ///
+    /// # Errors
+    /// [`MetricsError`] when a family cannot be registered, which is a mistake in this file.
+    pub fn new() -> Result<Self, MetricsError> {
+        let registry = Registry::new();
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let families = Families(&registry);
+        let requests = families.counters(
+            "ocsp_requests_total",
+            "OCSP requests by result. good, revoked and unknown count once for each certificate answered, \
+             the others once for each request.",
+            &["issuer", "result"],
+        )?;
+        Ok(Self {
+            no_issuer: RequestCounters::new(&requests, NO_ISSUER),
+            requests,
+            signatures: families.counters("ocsp_signatures_total", "Responses signed.", ISSUER)?,
+            sign_duration: families.histograms(
+                "ocsp_sign_duration_seconds",
+                "Time that one signature takes.",
+                SIGN_BUCKETS,
+            )?,
+            crl_this_update: families.gauges(
+                "crl_this_update_timestamp_seconds",
+                "thisUpdate of the oldest CRL scope; 0 while none is loaded.",
+            )?,
+            crl_next_update: families.gauges(
+                "crl_next_update_timestamp_seconds",
+                "nextUpdate of the CRL scope that expires first; 0 while none is loaded.",
+            )?,
+            crl_scopes: families.gauges("crl_scopes", "CRL scopes loaded.")?,
+            crl_entries: families.gauges("crl_entries", "Entries of all CRL scopes loaded.")?,
+            crl_ingests: families.counters(
+                "crl_ingests_total",
+                "CRLs brought in: applied, unchanged (held already), refused (not believed), failed (not read \
+                 or not stored).",
+                &["issuer", "outcome"],
+            )?,
+            crl_ingest_duration: families.histograms(
+                "crl_ingest_duration_seconds",
+                "Time from the first octet of a CRL to its publication.",
+                INGEST_BUCKETS,
+            )?,
+            signer_not_after: families.gauges(
+                "signer_not_after_timestamp_seconds",
+                "notAfter of the certificate that signs responses; 0 while none is loaded.",
+            )?,
+            issuers: ArcSwap::from_pointee(Vec::new()),
+            request_duration: families.add(Histogram::with_opts(
+                HistogramOpts::new(
+                    "ocsp_request_duration_seconds",
+                    "Time from a whole request in hand to its answer in hand, network excluded.",
+                )
+                .buckets(REQUEST_BUCKETS.to_vec()),
+            )?)?,
+            cache_hits: families.add(IntCounter::new(
+                "ocsp_response_cache_hits_total",
+                "Answers taken from the memory cache.",
+            )?)?,
+            cache_misses: families.add(IntCounter::new(
+                "ocsp_response_cache_misses_total",
+                "Answers that the memory cache did not have.",
+            )?)?,
+            cache_bytes: families
+                .add(IntGauge::new("ocsp_response_cache_bytes", "Octets in the memory cache of answers.")?)?,
+            connections_open: families
+                .add(IntGauge::new("http_connections_open", "Open connections of the OCSP listeners.")?)?,
+            store_bytes: families.add(IntGauge::new("store_bytes", "Octets of the store on disk.")?)?,
+            registry,
+        })
+    }
+
+    /// The handles of the issuer called `name`, at 0 where they are new. For start-up and reload: it
+    /// looks up by label.
+    #[must_use]
+    pub fn issuer(&self, name: &str) -> Arc<IssuerMetrics> {
+        let outcome = |outcome: &str| self.crl_ingests.with_label_values(&[name, outcome]);
+        Arc::new(IssuerMetrics {
+            name: name.to_owned(),
+            requests: RequestCounters::new(&self.requests, name),
+            signatures: self.signatures.with_label_values(&[name]),
+            sign_duration: self.sign_duration.with_label_values(&[name]),
+            crl_this_update: self.crl_this_update.with_label_values(&[name]),
+            crl_next_update: self.crl_next_update.with_label_values(&[name]),
+            crl_scopes: self.crl_scopes.with_label_values(&[name]),
+            crl_entries: self.crl_entries.with_label_values(&[name]),
+            crl_ingests: IngestCounters {
+                applied: outcome("applied"),
+                unchanged: outcome("unchanged"),
+                refused: outcome("refused"),
+                failed: outcome("failed"),
+            },
+            crl_ingest_duration: self.crl_ingest_duration.with_label_values(&[name]),
+            signer_not_after: self.signer_not_after.with_label_values(&[name]),
+        })
+    }
+
+    /// Says which issuers the published snapshot has, in its order.
+    pub fn set_issuers<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        self.issuers.store(Arc::new(names.into_iter().map(|name| self.issuer(name)).collect()));
+    }
+
+    /// The issuers of the published snapshot, in its order.
+    #[must_use]
+    pub fn issuers(&self) -> Arc<Vec<Arc<IssuerMetrics>>> {
+        self.issuers.load_full()
+    }
+
+    /// Counts one request that named the issuer at `index` of the published snapshot, or none.
+    /// Between a reload's two steps an index may be one too far: such a request counts as of none.
+    pub fn count(
+        &self,
+        index: Option<usize>,
+        status: OcspResponseStatus,
+        good: u32,
+        revoked: u32,
+        unknown: u32,
+    ) {
+        match index {
+            None => self.no_issuer.count(status, good, revoked, unknown),
+            Some(index) => match self.issuers.load().get(index) {
+                Some(issuer) => issuer.requests.count(status, good, revoked, unknown),
+                None => self.no_issuer.count(status, good, revoked, unknown),
+            },
+        }
+    }
+
+    /// All of it in Prometheus' text format.
+    ///
+    /// # Errors
+    /// [`MetricsError`] when two collectors disagree about a family.
+    pub fn render(&self) -> Result<String, MetricsError> {
+        let mut text = Vec::with_capacity(16 << 10);
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// Makes a family and registers it.
+struct Families<'a>(&'a Registry);
+
+impl Families<'_> {
+    fn add<C: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        collector: C,
+    ) -> Result<C, prometheus::Error> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.add(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str) -> Result<IntGaugeVec, prometheus::Error> {
+        self.add(IntGaugeVec::new(Opts::new(name, help), ISSUER)?)
+    }
+
+    fn histograms(&self, name: &str, help: &str, buckets: &[f64]) -> Result<HistogramVec, prometheus::Error> {
+        self.add(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), ISSUER)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contract_6_every_counter_exists_from_the_start_at_0() {
+        let metrics = Metrics::new().unwrap();
+        metrics.set_issuers(["auth", "sign"]);
+        let text = metrics.render().unwrap();
+        for issuer in ["auth", "sign", "none"] {
+            for result in [
+                "good",
+                "revoked",
+                "unknown",
+                "malformed_request",
+                "unauthorized",
+                "try_later",
+                "internal_error",
+            ] {
+                let line = format!("ocsp_requests_total{{issuer=\"{issuer}\",result=\"{result}\"}} 0\n");
+                assert!(text.contains(&line), "{line}{text}");
+            }
+        }
+        for line in [
+            "ocsp_request_duration_seconds_count 0\n",
+            "ocsp_response_cache_hits_total 0\n",
+            "ocsp_response_cache_misses_total 0\n",
+            "ocsp_response_cache_bytes 0\n",
+            "ocsp_signatures_total{issuer=\"auth\"} 0\n",
+            "ocsp_sign_duration_seconds_count{issuer=\"auth\"} 0\n",
+            "http_connections_open 0\n",
+            "crl_this_update_timestamp_seconds{issuer=\"auth\"} 0\n",
+            "crl_next_update_timestamp_seconds{issuer=\"auth\"} 0\n",
+            "crl_scopes{issuer=\"auth\"} 0\n",
+            "crl_entries{issuer=\"auth\"} 0\n",
+            "crl_ingests_total{issuer=\"auth\",outcome=\"applied\"} 0\n",
+            "crl_ingests_total{issuer=\"auth\",outcome=\"refused\"} 0\n",
+            "crl_ingest_duration_seconds_count{issuer=\"auth\"} 0\n",
+            "signer_not_after_timestamp_seconds{issuer=\"auth\"} 0\n",
+            "store_bytes 0\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+        #[cfg(target_os = "linux")]
+        assert!(text.contains("process_resident_memory_bytes"), "{text}");
+    }
+
+    #[test]
+    fn certificates_count_one_by_one_and_errors_once_a_request() {
+        let metrics = Metrics::new().unwrap();
+        metrics.set_issuers(["auth", "sign"]);
+        metrics.count(Some(1), OcspResponseStatus::Successful, 2, 1, 3);
+        metrics.count(Some(1), OcspResponseStatus::TryLater, 9, 9, 9);
+        metrics.count(Some(7), OcspResponseStatus::InternalError, 0, 0, 0);
+        metrics.count(None, OcspResponseStatus::Unauthorized, 0, 0, 0);
+        metrics.count(None, OcspResponseStatus::SigRequired, 0, 0, 0);
+        let [auth, sign] = &metrics.issuers()[..] else { panic!("two issuers") };
+        assert_eq!((auth.name(), auth.requests.good.get()), ("auth", 0));
+        let counted = &sign.requests;
+        assert_eq!((counted.good.get(), counted.revoked.get(), counted.unknown.get()), (2, 1, 3));
+        assert_eq!(counted.try_later.get(), 1);
+        assert_eq!(metrics.no_issuer.internal_error.get(), 1);
+        assert_eq!(metrics.no_issuer.unauthorized.get(), 2);
+    }
+
+    #[test]
+    fn a_reload_keeps_what_was_counted() {
+        let metrics = Metrics::new().unwrap();
+        metrics.set_issuers(["auth"]);
+        metrics.count(Some(0), OcspResponseStatus::Successful, 1, 0, 0);
+        metrics.set_issuers(["sign", "auth"]);
+        metrics.count(Some(1), OcspResponseStatus::Successful, 1, 0, 0);
+        assert!(
+            metrics.render().unwrap().contains("ocsp_requests_total{issuer=\"auth\",result=\"good\"} 2\n")
+        );
+    }
+}

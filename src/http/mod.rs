@@ -1,1 +1,76 @@
-//! http
+//! The listeners: OCSP over HTTP for everybody, and the admin pages for those who run it.
+//!
+//! `app` makes one [`OcspService`] a process, calls [`listen`] and [`serve_ocsp`] once a worker and address,
+//! each worker on its own single-threaded runtime, and [`serve_admin`] on a runtime of its own, so
+//! that a slow page or a large CRL never delays an answer. One [`Shutdown`] stops them all.
+//!
+//! An answer's way: [`listener`] → [`service`] → [`ocsp_get`] or [`ocsp_post`] → [`Answerer`] → [`caching`].
+//! On it nothing locks, logs, waits for another task or looks up a metric.
+
+mod admin;
+mod caching;
+mod listener;
+mod ocsp_get;
+mod ocsp_post;
+mod reply;
+mod service;
+mod status_page;
+#[cfg(test)]
+mod tests;
+mod watched;
+
+pub use admin::{AdminService, AdminSources, CrlIntake, HealthCheck, IntakeFuture, Refusal, StatusSource};
+pub use listener::{Limits, ListenError, Shutdown, listen};
+pub use service::{Answerer, OcspService};
+
+use crate::respond::{Answer, Responder};
+use crate::snapshot::Published;
+use crate::x509::UnixTime;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+/// The answerer of a serving process: whatever snapshot is published when a request comes.
+pub struct PublishedResponder {
+    published: Arc<Published>,
+    responder: Arc<Responder>,
+}
+
+impl PublishedResponder {
+    #[must_use]
+    pub fn new(published: Arc<Published>, responder: Arc<Responder>) -> Self {
+        Self { published, responder }
+    }
+}
+
+impl Answerer for PublishedResponder {
+    fn answer(&self, request: &[u8], now: UnixTime) -> Answer {
+        self.responder.respond(&self.published.load(), request, now)
+    }
+}
+
+/// Serves OCSP on `listener` until `shutdown` is asked for and the open connections have ended.
+///
+/// # Errors
+/// [`ListenError::Register`] when the runtime does not take the socket.
+pub async fn serve_ocsp<A: Answerer>(
+    listener: TcpListener,
+    service: OcspService<A>,
+    shutdown: Shutdown,
+) -> Result<(), ListenError> {
+    let limits = service.limits().clone();
+    let open = service.metrics().connections_open.clone();
+    listener::serve(listener, service, &limits, Some(open), shutdown).await
+}
+
+/// Serves the admin pages on `listener` until `shutdown` is asked for.
+///
+/// # Errors
+/// [`ListenError::Register`] when the runtime does not take the socket.
+pub async fn serve_admin(
+    listener: TcpListener,
+    service: AdminService,
+    shutdown: Shutdown,
+) -> Result<(), ListenError> {
+    let limits = service.limits().clone();
+    listener::serve(listener, service, &limits, None, shutdown).await
+}

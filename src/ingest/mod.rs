@@ -1,1 +1,19 @@
-//! ingest
+//! The write side: CRLs in, rows and a new snapshot out.
+//!
+//!     octets -> parse (streaming) + hash -> sort -> verify -> compare with what is held -> one batch -> publish
+//!
+//! [`Ingest`] takes one CRL at a time, from `app`'s intake thread or from a command; nothing on the
+//! read side ever waits for it. Until the signature of the last octet was verified nothing of a CRL is
+//! in the store, and what is verified is what was read: there is one pass, and no second look at the
+//! file. A CRL that is refused ([`Refused`]) leaves everything as it was.
+
+mod apply;
+mod read;
+mod refused;
+pub mod sort;
+mod sources;
+
+pub use apply::{Ingest, IngestOptions, Outcome, Report, scope_text};
+pub use read::{CrlContent, read_crl};
+pub use refused::Refused;
+pub use sources::{Arrival, Source, SourceState, Sources};

@@ -1,1 +1,18 @@
-//! ocsp
+//! RFC 6960 in octets: requests read in place, responses written from templates.
+//!
+//! Called by `respond` for every request, and by the client (`ocsprey query`) the other way round.
+//! Nothing here knows a key, a clock or a store, and nothing panics on any input.
+
+mod cert_id;
+mod extensions;
+mod parsed;
+pub mod request;
+mod response;
+
+pub use cert_id::CertIdRef;
+pub use extensions::{MAX_NONCE_OCTETS, NonceRef};
+pub use parsed::{BasicResponse, ParseResponseError, ParsedResponse, ParsedSingleResponse};
+pub use request::{MAX_CERT_IDS, OcspRequest, RequestError};
+pub use response::{
+    CertStatus, OcspResponseStatus, ResponseData, ResponseTemplate, SingleResponse, error_response,
+};

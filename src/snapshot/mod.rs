@@ -1,1 +1,161 @@
-//! snapshot
+//! What an answer is decided from: issuers, their keys, the freshness of each CRL scope, and a view of
+//! the store, all of one moment.
+//!
+//! A [`Snapshot`] is built by the write side, never changes, and is published through [`Published`].
+//! A request loads that pointer once and sees one state, however many certificates it asks about.
+
+mod cert_id_index;
+mod published;
+mod scopes;
+
+pub use published::Published;
+pub use scopes::{Coverage, ScopeSet, ScopesPolicy, Window};
+
+use crate::ocsp::{CertIdRef, ResponseTemplate};
+use crate::signing::ResponderIdentity;
+use crate::store::{InventoryState, IssuerNumber, ReadView, StoreError};
+use crate::x509::{Certificate, UnixTime};
+use cert_id_index::CertIdIndex;
+use std::sync::Arc;
+
+/// Which `[[issuer]]` of the configuration, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IssuerIndex(pub usize);
+
+/// What is said of a serial number that is on no CRL and, where there is one, in no inventory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlisted {
+    Good,
+    Unknown,
+    /// The whole request is answered `unauthorized`: no authoritative record (RFC 9919 3.2.3).
+    Unauthorized,
+    /// Revoked, as RFC 6960 4.4.8 has it for certificates that were never issued.
+    Revoked,
+}
+
+/// One configured issuer: a CA name and its live keys.
+#[derive(Debug)]
+pub struct Issuer {
+    pub name: String,
+    /// The CA name's number in the store; all generations of keys share it.
+    pub number: IssuerNumber,
+    /// One or more, newest first.
+    pub keys: Vec<IssuerKey>,
+    /// `None`: good without an inventory, unknown with one.
+    pub unlisted: Option<Unlisted>,
+    pub scopes: ScopesPolicy,
+}
+
+/// One live key of a CA, and who signs answers for it.
+#[derive(Debug, Clone)]
+pub struct IssuerKey {
+    pub certificate: Arc<Certificate>,
+    pub responder: Arc<ResponderIdentity>,
+    pub template: Arc<ResponseTemplate>,
+}
+
+impl IssuerKey {
+    #[must_use]
+    pub fn new(certificate: Arc<Certificate>, responder: Arc<ResponderIdentity>) -> Self {
+        let template = ResponseTemplate::new(
+            &responder.responder_id_key_hash(),
+            &responder.signer().algorithm().algorithm_identifier(),
+            responder.certs_der(),
+        );
+        Self { certificate, responder, template: Arc::new(template) }
+    }
+}
+
+/// One CA key as the hot path meets it.
+#[derive(Debug)]
+pub struct Key {
+    pub issuer: IssuerIndex,
+    pub number: IssuerNumber,
+    pub unlisted: Unlisted,
+    pub responder: Arc<ResponderIdentity>,
+    pub template: Arc<ResponseTemplate>,
+    pub scopes: ScopeSet,
+    /// With a complete inventory a serial number outside it was not issued.
+    pub inventory: InventoryState,
+}
+
+/// One state of everything. See the module's head.
+#[derive(Debug)]
+pub struct Snapshot {
+    issuers: Arc<[Issuer]>,
+    keys: Vec<Key>,
+    cert_ids: CertIdIndex,
+    view: ReadView,
+}
+
+impl Snapshot {
+    /// Reads the scopes out of `view` and lays them beside the configured issuers.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn build(issuers: Arc<[Issuer]>, view: ReadView) -> Result<Self, StoreError> {
+        let mut keys = Vec::new();
+        let mut cert_ids = CertIdIndex::default();
+        for (index, issuer) in issuers.iter().enumerate() {
+            let inventory = view.inventory_state(issuer.number)?;
+            let unlisted = issuer.unlisted.unwrap_or(match inventory {
+                InventoryState::Absent => Unlisted::Good,
+                InventoryState::Partial { .. } | InventoryState::Complete { .. } => Unlisted::Unknown,
+            });
+            for key in &issuer.keys {
+                cert_ids.insert(&key.certificate, keys.len());
+                keys.push(Key {
+                    issuer: IssuerIndex(index),
+                    number: issuer.number,
+                    unlisted,
+                    responder: Arc::clone(&key.responder),
+                    template: Arc::clone(&key.template),
+                    scopes: ScopeSet::of_key(view.scopes(), issuer, &key.certificate),
+                    inventory,
+                });
+            }
+        }
+        Ok(Self { issuers, keys, cert_ids, view })
+    }
+
+    /// The key that a CertID's hashes name; both must match (RFC 6960 4.1.1).
+    #[must_use]
+    pub fn key_of(&self, cert_id: &CertIdRef<'_>) -> Option<(usize, &Key)> {
+        let index = self.cert_ids.find(cert_id)?;
+        Some((index, self.keys.get(index)?))
+    }
+
+    #[must_use]
+    pub fn view(&self) -> &ReadView {
+        &self.view
+    }
+
+    #[must_use]
+    pub fn issuers(&self) -> &Arc<[Issuer]> {
+        &self.issuers
+    }
+
+    #[must_use]
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// Why issuers cannot answer at `now`; empty when all can.
+    #[must_use]
+    pub fn reasons_not_ready(&self, now: UnixTime) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for key in &self.keys {
+            let name = self.issuers.get(key.issuer.0).map_or("?", |issuer| issuer.name.as_str());
+            if let Err(reason) = key.scopes.whole(now) {
+                reasons.push(format!("issuer {name}: {reason}"));
+            }
+            let (from, until) = (key.responder.not_before(), key.responder.not_after());
+            if now < from {
+                reasons.push(format!("issuer {name}: the OCSP signer is not valid before {from}"));
+            } else if now >= until {
+                reasons.push(format!("issuer {name}: the OCSP signer expired at {until}"));
+            }
+        }
+        reasons
+    }
+}

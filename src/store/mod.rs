@@ -1,1 +1,254 @@
-//! store
+//! The store: who is revoked, who was issued, and what each CRL said of itself, in RocksDB.
+//!
+//! Ingest writes, through [`Store`]; requests read, through a [`ReadView`] that a published snapshot
+//! holds; command line pages read a store that another process may be writing.
+//!
+//! Invariants:
+//! - A scope's rows and its record change together or not at all, for readers and for crashes.
+//! - A row of `status` and its twin in `scope_rows` (the index by scope) are written in one batch.
+//! - A permanent revocation never goes away with its CRL entry; it is kept as *retained*.
+//! - Numbers of scopes are never used twice; numbers of names never change.
+//! - Readers take no lock. Writers take one, in their own process; RocksDB's lock file keeps every
+//!   other process from writing.
+//!
+//! Errors: [`StoreError`], which never names a serial number.
+//!
+//! Layers: [`format`] (octets), [`db`] (RocksDB, typed families, batches), then [`registry`] (numbers and
+//! records), [`replace`] and [`inventory`] (writing), [`view`] (reading), and this file. The rows are
+//! described in [`format`].
+
+mod db;
+mod error;
+mod format;
+mod inventory;
+mod registry;
+mod replace;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use error::{LoadError, ReplaceError, StoreError};
+pub use format::FORMAT;
+pub use scope::{
+    CertificateKinds, DistributionPointNumber, Inventoried, InventoryLoad, InventoryState, IssuerNumber,
+    Rows, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord, ScopeRecordDraft, StatusRow,
+};
+pub use view::ReadView;
+
+use crate::x509::{Revocation, SerialNumber};
+use db::{Access, Db};
+use format::NumberKind;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the store may use of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Memory for blocks, filters and indexes.
+    pub block_cache_bytes: usize,
+    /// Threads that flush and compact (at least 2: flushing must not wait for a compaction).
+    pub background_threads: u32,
+    /// Files kept open; `None` for all of them, which spares every look-up a search for its file
+    /// (a store of 100 GB has about 1,600).
+    pub max_open_files: Option<u32>,
+    /// Rows kept in memory before they are written out, per column family; four times this in all.
+    pub write_buffer_bytes: usize,
+    /// The log that is replayed after a crash; its length is the time to start.
+    pub max_wal_bytes: u64,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            block_cache_bytes: 256 << 20,
+            background_threads: 2,
+            max_open_files: None,
+            write_buffer_bytes: 32 << 20,
+            max_wal_bytes: 256 << 20,
+        }
+    }
+}
+
+/// A store, open. One process may hold it for writing, any number for reading.
+pub struct Store {
+    db: Arc<Db>,
+    /// Held by a writer from its first read to its commit.
+    writing: Mutex<()>,
+}
+
+impl Store {
+    /// Opens the store in the folder `path` for writing; makes it where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another process writes it, [`StoreError::Format`] when it is another
+    /// version's or another program's.
+    pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
+        Ok(Self { db: Arc::new(Db::open(path, options)?), writing: Mutex::new(()) })
+    }
+
+    /// Opens the store in the folder `path` for reading, as it stands at this moment, also while
+    /// another process writes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when there is none, else as [`Store::open`].
+    pub fn open_read_only(path: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
+        Ok(Self { db: Arc::new(Db::open_read_only(path, options)?), writing: Mutex::new(()) })
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.db.path()
+    }
+
+    /// The store as it stands now, for readers.
+    ///
+    /// # Errors
+    /// When the records of the scopes cannot be read.
+    pub fn view(&self) -> Result<ReadView, StoreError> {
+        ReadView::new(Arc::clone(&self.db))
+    }
+
+    /// The number of the CA with this canonical name: given out, durably, the first time.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn issuer_number(&self, name_key: &[u8]) -> Result<IssuerNumber, StoreError> {
+        if let Some(number) = self.find_issuer(name_key)? {
+            return Ok(number);
+        }
+        let _writing = self.begin_write()?;
+        registry::number_for_name(&self.db, NumberKind::Issuer, name_key).map(IssuerNumber)
+    }
+
+    /// The number of the CA with this canonical name, if it has one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn find_issuer(&self, name_key: &[u8]) -> Result<Option<IssuerNumber>, StoreError> {
+        Ok(registry::number_of_name(&self.db, NumberKind::Issuer, name_key)?.map(IssuerNumber))
+    }
+
+    /// Every CA name with its number.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn issuers(&self) -> Result<Vec<(IssuerNumber, Vec<u8>)>, StoreError> {
+        registry::issuers(&self.db)
+    }
+
+    /// The number of the distribution point with these canonical `fullName` octets: given out, durably,
+    /// the first time, so that an inventory may name one before its CRL came.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn distribution_point_number(&self, name: &[u8]) -> Result<DistributionPointNumber, StoreError> {
+        let found = registry::number_of_name(&self.db, NumberKind::DistributionPoint, name)?;
+        if let Some(number) = found {
+            return Ok(DistributionPointNumber(number));
+        }
+        let _writing = self.begin_write()?;
+        registry::number_for_name(&self.db, NumberKind::DistributionPoint, name).map(DistributionPointNumber)
+    }
+
+    /// Every scope, in order of number.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn scopes(&self) -> Result<Vec<ScopeRecord>, StoreError> {
+        registry::scopes(&self.db, None)
+    }
+
+    /// The scope with this key, if a CRL of it was ever ingested.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn scope(&self, key: &ScopeKey) -> Result<Option<ScopeRecord>, StoreError> {
+        registry::scope(&self.db, key)
+    }
+
+    /// Makes `entries` the entries of the scope of `next`, and `next` its record: all at once and
+    /// durably, or, on any error, not at all. `entries` come strictly ascending by serial number. Entries
+    /// that went away are released if they were on hold and retained otherwise.
+    ///
+    /// # Errors
+    /// The first error of `entries`, or the store's, or [`ReplaceError::OutOfOrder`].
+    pub fn replace_scope<E>(
+        &self,
+        next: ScopeRecordDraft,
+        entries: impl IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
+    ) -> Result<ScopeChange, ReplaceError<E>> {
+        self.replace_scope_if(next, entries, |_| Ok(()))
+    }
+
+    /// As [`Store::replace_scope`], if `approve` has nothing against the change that it would be.
+    ///
+    /// # Errors
+    /// As [`Store::replace_scope`], and the error of `approve`, as [`ReplaceError::Source`].
+    pub fn replace_scope_if<E>(
+        &self,
+        next: ScopeRecordDraft,
+        entries: impl IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
+        approve: impl FnOnce(&ScopeChange) -> Result<(), E>,
+    ) -> Result<ScopeChange, ReplaceError<E>> {
+        let _writing = self.begin_write()?;
+        replace::replace(&self.db, next, entries.into_iter(), approve)
+    }
+
+    /// Takes a scope away with all its rows, the retained ones too. Whether there was one.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written. The scope is gone once any reader does not see it,
+    /// also if an error comes after.
+    pub fn remove_scope(&self, key: &ScopeKey) -> Result<bool, StoreError> {
+        let _writing = self.begin_write()?;
+        replace::remove(&self.db, key)
+    }
+
+    /// Adds issued serial numbers, in any order, to the inventory of `issuer`; those that are there
+    /// already are counted. Files that only together are the inventory are loaded as one iterator: the
+    /// inventory is complete once one load came to its end.
+    ///
+    /// # Errors
+    /// The first error of `serials`, or the store's. What was loaded before stays; loading again is safe.
+    pub fn load_inventory<E>(
+        &self,
+        issuer: IssuerNumber,
+        serials: impl IntoIterator<Item = Result<(SerialNumber, Option<DistributionPointNumber>), E>>,
+    ) -> Result<InventoryLoad, LoadError<E>> {
+        let _writing = self.begin_write()?;
+        inventory::load(&self.db, issuer, serials.into_iter())
+    }
+
+    /// Octets of all files of the store.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn size_bytes(&self) -> Result<u64, StoreError> {
+        let failed = |error: std::io::Error| StoreError::Io {
+            path: self.path().to_owned(),
+            detail: error.to_string(),
+        };
+        let mut size = 0;
+        for entry in std::fs::read_dir(self.path()).map_err(failed)? {
+            // A file that a compaction deleted between the listing and the look counts for nothing.
+            size += entry.and_then(|entry| entry.metadata()).map_or(0, |metadata| metadata.len());
+        }
+        Ok(size)
+    }
+
+    fn begin_write(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
+        match self.db.access() {
+            // The lock guards no memory of ours: after a writer's panic the store is as its last commit.
+            Access::Write => Ok(self.writing.lock().unwrap_or_else(PoisonError::into_inner)),
+            Access::Read => Err(StoreError::ReadOnly { path: self.path().to_owned() }),
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("path", &self.path()).finish_non_exhaustive()
+    }
+}

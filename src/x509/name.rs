@@ -5,7 +5,6 @@
 
 use crate::asn1::{DerError, Element, Reader, tag, write_tlv};
 use const_oid::ObjectIdentifier;
-use const_oid::db::DB;
 
 /// `directoryName` in a `GeneralName` (RFC 5280 4.2.1.6): `[4]`, explicit because a Name is a CHOICE.
 const DIRECTORY_NAME: u8 = tag::context_constructed(4);
@@ -123,11 +122,19 @@ pub fn general_names_text(content: &[u8]) -> String {
 }
 
 fn attribute_label(oid: &[u8]) -> String {
-    let Ok(oid) = ObjectIdentifier::from_bytes(oid) else { return "?".to_owned() };
-    match DB.shortest_name_by_oid(&oid) {
-        Some(name) => name.to_owned(),
-        None => oid.to_string(),
-    }
+    // The keywords of RFC 4514 section 3, and the others that names on identity cards use.
+    let keyword = match oid {
+        [0x55, 4, 3] => "CN",
+        [0x55, 4, 5] => "serialNumber",
+        [0x55, 4, 6] => "C",
+        [0x55, 4, 7] => "L",
+        [0x55, 4, 8] => "ST",
+        [0x55, 4, 10] => "O",
+        [0x55, 4, 11] => "OU",
+        [0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25] => "DC",
+        _ => return ObjectIdentifier::from_bytes(oid).map_or("?".to_owned(), |oid| oid.to_string()),
+    };
+    keyword.to_owned()
 }
 
 fn escaped(text: &str) -> String {

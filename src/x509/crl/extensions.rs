@@ -8,14 +8,24 @@ use crate::x509::{
 };
 use const_oid::ObjectIdentifier;
 
-/// Which certificates a CRL speaks of (`onlyContains…`, RFC 5280 5.2.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Which certificates a CRL speaks of (`onlyContains…` of RFC 5280 5.2.5; at most one may be true).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum CertificateKinds {
     All = 0,
     User = 1,
     Ca = 2,
     Attribute = 3,
+}
+
+impl CertificateKinds {
+    pub const ALL: [Self; 4] = [Self::All, Self::User, Self::Ca, Self::Attribute];
+
+    /// The kinds with this value.
+    #[must_use]
+    pub fn from_value(value: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kinds| *kinds as u8 == value)
+    }
 }
 
 /// `issuingDistributionPoint` (RFC 5280 5.2.5).
@@ -172,7 +182,7 @@ impl CrlExtensions {
                     }
                     asn1::ISSUING_DISTRIBUTION_POINT => {
                         found.issuing_distribution_point =
-                            Some(IssuingDistributionPoint::parse(value, &header.issuer)?);
+                            Some(IssuingDistributionPoint::from_der(value, &header.issuer)?);
                     }
                     _ if critical => {
                         return Err(CrlError::UnknownCriticalExtension { oid: readable(oid) });
@@ -211,8 +221,11 @@ fn number(value: &[u8], name: &'static str) -> Result<Vec<u8>, CrlError> {
 }
 
 impl IssuingDistributionPoint {
-    /// `issuer` is the CRL issuer's Name: a distribution point may be given relative to it.
-    fn parse(value: &[u8], issuer: &[u8]) -> Result<Self, CrlError> {
+    /// From the extension's value. `issuer` is the CRL issuer's Name: a distribution point may be given relative to it.
+    ///
+    /// # Errors
+    /// When it is malformed, empty, or contradicts itself.
+    pub fn from_der(value: &[u8], issuer: &[u8]) -> Result<Self, CrlError> {
         let malformed = |_: DerError| CrlError::Extension { name: "issuingDistributionPoint" };
         let mut reader = Reader::new(value);
         let mut fields = reader.sequence().map_err(malformed)?;

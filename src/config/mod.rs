@@ -1,0 +1,336 @@
+//! `ocsprey.toml`: what it says, and everything that is wrong with it.
+//!
+//! Called by `cli` and `app`. [`Config::load`] reads a file once and checks all that can be checked
+//! without opening another one; [`Config::unreadable_files`] looks whether the files it names can be
+//! read. Whether they fit together (keys, certificates, CRLs) is `ocsprey check`'s work.
+//!
+//! Invariants: every path in a [`Config`] is absolute or relative to the working directory, never to
+//! the file; issuer names are unique and fit for a metric label; every [`SignerConfig`] is complete.
+//!
+//! Errors: an operator who comes at night wants the whole list, so nothing here stops at the first
+//! problem. That is why the document is walked by hand instead of by `serde`, which does stop:
+//! every unknown key, wrong type and impossible value becomes one [`Problem`] with its line.
+
+mod document;
+mod read;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A configuration file, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    pub server: Server,
+    pub admin: Admin,
+    pub store: StoreConfig,
+    pub response: Response,
+    /// At least one.
+    pub issuers: Vec<IssuerConfig>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// At least one.
+    pub listen: Vec<SocketAddr>,
+    /// Threads that answer; 0 is one per core.
+    pub workers: usize,
+    /// Always `None` in this release: the key is understood, and refused.
+    pub tls: Option<Tls>,
+}
+
+/// `server.tls`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    pub listen: Vec<SocketAddr>,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub client_ca: Option<PathBuf>,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// `None`: no admin pages.
+    pub listen: Option<SocketAddr>,
+    /// The largest CRL that `POST /api/v1/crls` takes, in octets.
+    pub max_crl_size: u64,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    pub path: PathBuf,
+}
+
+/// `[response]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The longest that nextUpdate may be after thisUpdate; whole seconds, at least one.
+    pub validity: Duration,
+    /// Octets that signed answers may take in memory; 0 keeps none.
+    pub cache_size: u64,
+    pub nonce: NoncePolicy,
+}
+
+/// What becomes of a nonce in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NoncePolicy {
+    /// Repeat it (RFC 9654).
+    #[default]
+    Echo,
+    /// Answer as if there were none.
+    Ignore,
+}
+
+/// `[[issuer]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerConfig {
+    /// Letters, digits, `-`, `_`, `.`; a metric label.
+    pub name: String,
+    pub certificate: PathBuf,
+    pub signer: SignerConfig,
+    pub crls: Vec<CrlSource>,
+    pub crl_issuers: Vec<PathBuf>,
+    pub scopes: ScopesPolicy,
+    pub inventory: Option<Vec<PathBuf>>,
+    /// As written; see [`IssuerConfig::unlisted`].
+    pub unlisted: Option<Unlisted>,
+    pub generations: Vec<GenerationConfig>,
+}
+
+impl IssuerConfig {
+    /// What a serial on no CRL and in no inventory answers. `has_inventory`: whether the store
+    /// holds an inventory of this issuer, which `ocsprey inventory load` may have brought there
+    /// without a word in the configuration.
+    #[must_use]
+    pub fn unlisted(&self, has_inventory: bool) -> Unlisted {
+        match self.unlisted {
+            Some(unlisted) => unlisted,
+            None if has_inventory || self.inventory.is_some() => Unlisted::Unknown,
+            None => Unlisted::Good,
+        }
+    }
+}
+
+/// `[[issuer.generation]]`: a further live key of the same CA name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerationConfig {
+    pub certificate: PathBuf,
+    pub signer: SignerConfig,
+}
+
+/// `signer`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignerConfig {
+    /// The delegated signer's certificate, or the CA's own: then, or with the key left out in
+    /// the file, the CA signs itself.
+    pub certificate: PathBuf,
+    /// PKCS#8 PEM.
+    pub key: PathBuf,
+}
+
+/// One entry of `crls`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CrlSource {
+    File(PathBuf),
+    /// Written with a slash at its end, or a folder when the configuration was read.
+    Folder(PathBuf),
+    /// `http://` or `https://`.
+    Url(String),
+}
+
+/// Names the source as an operator would look for it.
+impl fmt::Display for CrlSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) | Self::Folder(path) => path.display().fmt(f),
+            Self::Url(url) => f.write_str(url),
+        }
+    }
+}
+
+/// Which CRL scopes must be loaded and fresh before a serial is `good`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ScopesPolicy {
+    /// All that were ever loaded.
+    #[default]
+    Discovered,
+    /// This many, at least one.
+    Count(usize),
+    /// Those whose distribution points stand in this file.
+    Listed(PathBuf),
+}
+
+/// What a serial on no CRL and in no inventory answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlisted {
+    Good,
+    Unknown,
+    Unauthorized,
+    /// RFC 6960 4.4.8: `revoked` with id-pkix-ocsp-extended-revoke.
+    Revoked,
+}
+
+/// One thing that is wrong in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Counted from 1; `None` where the trouble is not in the text (a file it names).
+    pub line: Option<usize>,
+    /// The key, for example `server.listen` or `issuer "auth" crls`.
+    pub key: String,
+    pub why: String,
+    pub hint: Option<String>,
+}
+
+/// `line 4, server.listen: WHY (HINT)`
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}, ")?;
+        }
+        write!(f, "{}: {}", self.key, self.why)?;
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why there is no [`Config`].
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {} (name a configuration with --config FILE; `ocsprey demo` writes one to look at)", path.display(), io_reason(.source))]
+    Read { path: PathBuf, source: io::Error },
+    /// It is not text.
+    #[error("{}: line {line} is not UTF-8 text (save the file as UTF-8)", path.display())]
+    NotText { path: PathBuf, line: usize },
+    /// It is not TOML.
+    #[error("{}: line {line}, column {column}: not TOML: {why} (text values stand in \"quotes\", lists in [brackets])", path.display())]
+    Syntax { path: PathBuf, line: usize, column: usize, why: String },
+    /// It is TOML, but cannot be what was meant. At least one problem, in order of lines.
+    #[error("{}", problem_lines(path, problems).join("\n"))]
+    Invalid { path: PathBuf, problems: Vec<Problem> },
+}
+
+impl ConfigError {
+    /// One line each for everything that is wrong.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Invalid { path, problems } => problem_lines(path, problems),
+            Self::Read { .. } | Self::NotText { .. } | Self::Syntax { .. } => vec![self.to_string()],
+        }
+    }
+}
+
+fn problem_lines(path: &Path, problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect()
+}
+
+/// The system's reason in words for people, without `(os error 2)`.
+#[must_use]
+pub fn io_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or folder".into(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".into(),
+        io::ErrorKind::IsADirectory => "it is a folder, not a file".into(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error").next().unwrap_or_default().to_lowercase()
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not TOML, or anything in it is wrong: then all of it at once.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let octets = fs::read(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let text = match std::str::from_utf8(&octets) {
+            Ok(text) => text,
+            Err(bad) => {
+                let good = octets.get(..bad.valid_up_to()).unwrap_or_default();
+                let line = 1 + good.iter().filter(|&&octet| octet == b'\n').count();
+                return Err(ConfigError::NotText { path: path.into(), line });
+            }
+        };
+        Self::from_text(path, text)
+    }
+
+    /// Checks `text` as the content of the file `path`, which need not exist.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        read::config(path, text)
+    }
+
+    /// The issuer of this name.
+    #[must_use]
+    pub fn issuer(&self, name: &str) -> Option<&IssuerConfig> {
+        self.issuers.iter().find(|issuer| issuer.name == name)
+    }
+
+    /// Every file and folder that this configuration names and that cannot be opened now.
+    #[must_use]
+    pub fn unreadable_files(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut look = |issuer: &IssuerConfig, key: &str, path: &Path, folder: bool| {
+            let tried = if folder { fs::read_dir(path).map(drop) } else { readable_file(path) };
+            if let Err(error) = tried {
+                problems.push(Problem {
+                    line: None,
+                    key: format!("issuer \"{}\" {key}", issuer.name),
+                    why: format!("{}: {}", path.display(), io_reason(&error)),
+                    hint: None,
+                });
+            }
+        };
+        for issuer in &self.issuers {
+            look(issuer, "certificate", &issuer.certificate, false);
+            look(issuer, "signer.certificate", &issuer.signer.certificate, false);
+            look(issuer, "signer.key", &issuer.signer.key, false);
+            for source in &issuer.crls {
+                match source {
+                    CrlSource::File(path) => look(issuer, "crls", path, false),
+                    CrlSource::Folder(path) => look(issuer, "crls", path, true),
+                    CrlSource::Url(_) => {}
+                }
+            }
+            for path in &issuer.crl_issuers {
+                look(issuer, "crl_issuers", path, false);
+            }
+            if let ScopesPolicy::Listed(path) = &issuer.scopes {
+                look(issuer, "scopes", path, false);
+            }
+            for path in issuer.inventory.iter().flatten() {
+                look(issuer, "inventory", path, false);
+            }
+            for generation in &issuer.generations {
+                look(issuer, "generation.certificate", &generation.certificate, false);
+                look(issuer, "generation.signer.certificate", &generation.signer.certificate, false);
+                look(issuer, "generation.signer.key", &generation.signer.key, false);
+            }
+        }
+        problems
+    }
+}
+
+/// Opening a folder succeeds on Unix; reading it as a file is what fails later.
+fn readable_file(path: &Path) -> io::Result<()> {
+    let file = fs::File::open(path)?;
+    if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
+}

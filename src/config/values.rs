@@ -1,0 +1,119 @@
+//! The values of a configuration that are more than text: addresses, durations, sizes, sources.
+//!
+//! Called by `read` alone. Each function says in its error what is wrong, and in its hint how
+//! it is written; neither ever panics on any text.
+
+use super::CrlSource;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+/// Why a text is not such a value, and what to write instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) why: String,
+    pub(super) hint: String,
+}
+
+fn wrong<T>(why: impl Into<String>, hint: impl Into<String>) -> Result<T, Wrong> {
+    Err(Wrong { why: why.into(), hint: hint.into() })
+}
+
+/// `127.0.0.1:8080`, `[::1]:8080`. No names: which address a name means is not decided at start-up.
+pub(super) fn address(text: &str) -> Result<SocketAddr, Wrong> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let why = format!("\"{text}\" is not an address and port");
+    if let Some(port) = text.strip_prefix(':').filter(|port| port.parse::<u16>().is_ok()) {
+        return wrong(why, format!("for every address of this machine write \"0.0.0.0:{port}\""));
+    }
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return wrong(why, "add the port, as in \"127.0.0.1:8080\" or \"[::1]:8080\"");
+    }
+    if let Some((host, port)) = text.rsplit_once(':')
+        && port.parse::<u16>().is_ok()
+        && host.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !host.contains(':')
+    {
+        let number = if host == "localhost" { "127.0.0.1" } else { "its IP address" };
+        return wrong(why, format!("instead of {host} write {number}, as in \"127.0.0.1:{port}\""));
+    }
+    wrong(why, "write it like \"127.0.0.1:8080\" or \"[::1]:8080\"")
+}
+
+/// `24h`, `1day 12h`, `90m`: whole seconds, from one second to a year.
+pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
+    let hint = "write it like \"24h\", \"90m\" or \"1day 12h\"";
+    let Ok(duration) = humantime::parse_duration(text) else {
+        return wrong(format!("\"{text}\" is not a duration"), hint);
+    };
+    if duration < Duration::from_secs(1) || duration.subsec_nanos() != 0 {
+        return wrong(format!("\"{text}\" is not a duration of whole seconds, one or more"), hint);
+    }
+    if duration > Duration::from_secs(366 * 86_400) {
+        return wrong(format!("\"{text}\" is over a year"), hint);
+    }
+    Ok(duration)
+}
+
+/// `1GiB`, `512 MiB`, `65536`: octets.
+pub(super) fn size(text: &str) -> Result<u64, Wrong> {
+    let hint = "write it like \"1GiB\" or \"512MiB\"";
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        _ => return wrong(format!("\"{text}\" is not a size"), hint),
+    };
+    let Ok(number) = number.parse::<u64>() else {
+        return wrong(format!("\"{text}\" is not a size"), hint);
+    };
+    match number.checked_mul(factor) {
+        Some(size) => Ok(size),
+        None => wrong(format!("\"{text}\" is more than any machine has"), hint),
+    }
+}
+
+/// A file, a folder or a URL. `folder` is what relative paths start at.
+pub(super) fn crl_source(text: &str, folder: &Path) -> Result<CrlSource, Wrong> {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+        if !web {
+            return wrong(
+                format!("CRLs are not fetched over {scheme}:"),
+                "use http:// or https://, or fetch them into a folder and name that",
+            );
+        }
+        if rest.is_empty() || rest.starts_with('/') || rest.contains(char::is_whitespace) {
+            return wrong(
+                format!("\"{text}\" is not a URL"),
+                "write it like \"http://crl.example/auth.crl\"",
+            );
+        }
+        return Ok(CrlSource::Url(text.into()));
+    }
+    let path = folder.join(text);
+    Ok(if text.ends_with('/') || path.is_dir() { CrlSource::Folder(path) } else { CrlSource::File(path) })
+}
+
+/// An issuer's name: it becomes a metric label and an argument of `--issuer`.
+pub(super) fn issuer_name(text: &str) -> Result<String, Wrong> {
+    let hint = "letters, digits, \"-\", \"_\" and \".\", as in \"user-authentication\"";
+    let fit = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
+    if !text.chars().all(fit) || text.len() > 64 {
+        return wrong(format!("\"{text}\" is no good as a name of at most 64 characters"), hint);
+    }
+    if text == "none" {
+        return wrong("\"none\" is what metrics call requests for no issuer of ours", "choose another name");
+    }
+    Ok(text.into())
+}

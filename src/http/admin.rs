@@ -1,0 +1,200 @@
+//! The admin pages: contract, section 5. For monitors and the people who run the responder.
+//!
+//! `app` says where everything comes from ([`AdminSources`]); nothing here knows a store or a CRL. It runs on a
+//! runtime of its own and may take its time. It has no access control but its address: it belongs
+//! on the loopback interface or behind something that knows who asks.
+
+use super::listener::{Limits, Serve};
+use super::ocsp_post::{BodyRefusal, collect};
+use super::reply::{HTML, JSON, Reply, TEXT, last_words, reply, text};
+use super::service::refuse_head;
+use super::status_page;
+use crate::metrics::Metrics;
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// CRLs that may be held in memory at a time; more are asked to come back.
+const UPLOADS: usize = 2;
+
+/// Gives what is loaded, as JSON.
+pub type StatusSource = Arc<dyn Fn() -> Value + Send + Sync>;
+
+/// Gives the reasons why something is not well, where it is not.
+pub type HealthCheck = Arc<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
+
+/// What becomes of a CRL that was brought.
+pub type IntakeFuture = Pin<Box<dyn Future<Output = Result<Value, Refusal>> + Send>>;
+
+/// Takes CRLs: verifies them, applies them, and reports in JSON.
+pub trait CrlIntake: Send + Sync {
+    fn submit(&self, crl: Bytes) -> IntakeFuture;
+}
+
+/// Why a CRL is not taken, in words for who sent it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The CRL itself is the reason: 422.
+    #[error("{0}")]
+    Unacceptable(String),
+    /// The responder is the reason, and later may be better: 503.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Where the admin pages come from.
+pub struct AdminSources {
+    pub metrics: Arc<Metrics>,
+    pub status: StatusSource,
+    /// The process works.
+    pub healthy: HealthCheck,
+    /// Every issuer can answer.
+    pub ready: HealthCheck,
+    /// Takes CRLs; without it `POST /api/v1/crls` is not found.
+    pub intake: Option<Arc<dyn CrlIntake>>,
+}
+
+/// Answers on the admin listener. Clones share everything.
+#[derive(Clone)]
+pub struct AdminService {
+    sources: Arc<AdminSources>,
+    limits: Limits,
+    uploads: Arc<Semaphore>,
+}
+
+impl AdminService {
+    /// `limits` are usually [`Limits::admin`].
+    #[must_use]
+    pub fn new(sources: AdminSources, limits: Limits) -> Self {
+        Self { sources: Arc::new(sources), limits, uploads: Arc::new(Semaphore::new(UPLOADS)) }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn metrics(&self) -> Reply {
+        match self.sources.metrics.render() {
+            Ok(page) => reply(
+                StatusCode::OK,
+                HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+                page,
+            ),
+            Err(error) => {
+                tracing::error!(%error, "the metrics cannot be shown");
+                text(StatusCode::INTERNAL_SERVER_ERROR, "The metrics cannot be shown; the log says why.\n")
+            }
+        }
+    }
+
+    async fn submit(&self, intake: &dyn CrlIntake, request: Request<Incoming>) -> Reply {
+        let Ok(_place) = self.uploads.try_acquire() else {
+            return refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "other CRLs are being ingested: try again in a moment",
+            );
+        };
+        match collect(request.into_body(), self.limits.body_octets).await {
+            Ok(crl) if crl.is_empty() => {
+                refused(StatusCode::UNPROCESSABLE_ENTITY, "the body is empty: send a CRL")
+            }
+            Ok(crl) => match intake.submit(crl).await {
+                Ok(report) => json_reply(StatusCode::OK, &report),
+                Err(refusal @ Refusal::Unacceptable(_)) => {
+                    refused(StatusCode::UNPROCESSABLE_ENTITY, &refusal.to_string())
+                }
+                Err(refusal @ Refusal::Unavailable(_)) => {
+                    refused(StatusCode::SERVICE_UNAVAILABLE, &refusal.to_string())
+                }
+            },
+            Err(BodyRefusal::TooLarge) => {
+                let octets = self.limits.body_octets;
+                let mut reply = refused(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    &format!("the CRL is over {octets} octets: put it in a configured folder instead"),
+                );
+                close(&mut reply);
+                reply
+            }
+            Err(BodyRefusal::Broken | BodyRefusal::LengthRequired | BodyRefusal::MediaType) => {
+                let mut reply =
+                    refused(StatusCode::BAD_REQUEST, "the body did not arrive whole: send it again");
+                close(&mut reply);
+                reply
+            }
+        }
+    }
+}
+
+impl Serve for AdminService {
+    async fn serve(&self, request: Request<Incoming>) -> Reply {
+        if let Some(refused) = refuse_head(&request) {
+            return refused;
+        }
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        match (request.uri().path(), is_read, &self.sources.intake) {
+            ("/metrics", true, _) => self.metrics(),
+            ("/healthz", true, _) => health((self.sources.healthy)()),
+            ("/readyz", true, _) => health((self.sources.ready)()),
+            ("/status", true, _) => {
+                reply(StatusCode::OK, HTML, status_page::render(&(self.sources.status)()))
+            }
+            ("/api/v1/status", true, _) => json_reply(StatusCode::OK, &(self.sources.status)()),
+            ("/", true, _) => {
+                let mut moved = text(StatusCode::TEMPORARY_REDIRECT, "See /status\n");
+                moved.headers_mut().insert(LOCATION, HeaderValue::from_static("/status"));
+                moved
+            }
+            ("/api/v1/crls", false, Some(intake)) if request.method() == Method::POST => {
+                let intake = Arc::clone(intake);
+                self.submit(&*intake, request).await
+            }
+            ("/api/v1/crls", _, Some(_)) => not_allowed("POST"),
+            ("/" | "/metrics" | "/healthz" | "/readyz" | "/status" | "/api/v1/status", false, _) => {
+                not_allowed("GET, HEAD")
+            }
+            _ => last_words(
+                StatusCode::NOT_FOUND,
+                "There are /metrics, /healthz, /readyz, /status, /api/v1/status and POST /api/v1/crls here.\n",
+            ),
+        }
+    }
+}
+
+fn health(health: Result<(), Vec<String>>) -> Reply {
+    match health {
+        Ok(()) => text(StatusCode::OK, "ok\n"),
+        Err(reasons) => {
+            let mut page = reasons.join("\n");
+            page.push('\n');
+            reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, page)
+        }
+    }
+}
+
+fn not_allowed(allow: &'static str) -> Reply {
+    let mut refused =
+        last_words(StatusCode::METHOD_NOT_ALLOWED, "This page takes other methods; see Allow.\n");
+    refused.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    refused
+}
+
+fn json_reply(status: StatusCode, value: &Value) -> Reply {
+    let mut reply = reply(status, JSON, format!("{value:#}\n"));
+    reply.headers_mut().insert(CONTENT_TYPE, JSON);
+    reply
+}
+
+fn refused(status: StatusCode, reason: &str) -> Reply {
+    json_reply(status, &json!({ "error": reason }))
+}
+
+fn close(reply: &mut Reply) {
+    reply.headers_mut().insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
+}

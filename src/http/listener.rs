@@ -1,0 +1,278 @@
+//! Sockets, connections and their end: what the OCSP and the admin listeners have in common.
+//!
+//! `app` calls [`listen`] once a worker and address (SO_REUSEPORT lets the kernel spread connections over
+//! the workers), and runs the accept loop on that worker's own single-threaded runtime. Nothing is
+//! shared between workers but the shutdown flag, which is an atomic.
+//!
+//! Limits: hyper itself refuses heads over [`HEAD_OCTETS`] or 100 header lines (431), paths over 64 KiB (414),
+//! conflicting lengths and broken chunks (400); [`super::watched`] ends what stalls. A head over `HEAD_OCTETS`
+//! whose request line alone fills it gets 431 rather than 414: hyper has not seen the line's end.
+//!
+//! Places: while all are taken nobody new is accepted (the kernel's backlog waits), and from three quarters on
+//! idle connections end early, so that a crowd of idlers cannot keep others out.
+//!
+//! Shutdown: what the kernel has already accepted for us is still taken, listening stops, idle
+//! connections close, requests in flight are answered, and after the drain time the rest is dropped.
+
+use super::reply::Reply;
+use super::watched::Watched;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use prometheus::IntGauge;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+/// The most that a request line and its headers may take together, in octets.
+const HEAD_OCTETS: usize = 72 << 10;
+
+/// Connections that the kernel keeps for us until we take them.
+const BACKLOG: i32 = 4096;
+
+/// A listener could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {address}: {source} (is another program listening there, or the port below 1024?)"
+    )]
+    Listen { address: SocketAddr, source: io::Error },
+    /// The runtime does not take the socket.
+    #[error("cannot accept connections: {0}")]
+    Register(io::Error),
+}
+
+/// How much, how many, how long. [`Limits::default`] is for the OCSP listeners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of a request's body.
+    pub body_octets: usize,
+    /// Octets of a request's path and query.
+    pub target_octets: usize,
+    /// A head, a body or an answer that stalls ends its connection after one to two times this.
+    pub stall: Duration,
+    /// A connection that has been answered may be quiet for this long, in whole steps of `stall`.
+    pub idle: Duration,
+    /// Connections of one listener at a time.
+    pub connections: usize,
+    /// How long requests in flight have to end after shutdown was asked for.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_octets: 8 << 10,
+            target_octets: 8 << 10,
+            stall: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            connections: 10_000,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// For the admin listener: CRLs come in, and ingesting one may take minutes without an octet moving.
+    #[must_use]
+    pub fn admin() -> Self {
+        Self {
+            body_octets: 256 << 20,
+            stall: Duration::from_secs(1800),
+            idle: Duration::from_secs(1800),
+            connections: 256,
+            ..Self::default()
+        }
+    }
+}
+
+/// Asks every listener that was given a copy to stop. Cheap to look at, from any thread.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown(Arc<ShutdownState>);
+
+#[derive(Debug, Default)]
+struct ShutdownState {
+    asked: AtomicBool,
+    waiting: Notify,
+}
+
+impl Shutdown {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on listeners drain. Saying it twice is saying it once.
+    pub fn ask(&self) {
+        self.0.asked.store(true, Ordering::SeqCst);
+        self.0.waiting.notify_waiters();
+    }
+
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.0.asked.load(Ordering::SeqCst)
+    }
+
+    /// Returns once it was asked for.
+    pub async fn asked(&self) {
+        // A `Notified` made before the look at the flag misses no notification after it.
+        let notified = self.0.waiting.notified();
+        if !self.is_asked() {
+            notified.await;
+        }
+    }
+}
+
+/// A listening socket that shares its address with the other workers'. Port 0 takes any free port.
+///
+/// # Errors
+/// [`ListenError::Listen`] with the address.
+pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let open = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    open().map_err(|source| ListenError::Listen { address, source })
+}
+
+/// Answers one request after the other.
+pub(super) trait Serve: Clone + Send + 'static {
+    fn serve(&self, request: Request<Incoming>) -> impl Future<Output = Reply> + Send;
+}
+
+/// Accepts and serves until shutdown is asked for and the open connections have ended.
+pub(super) async fn serve<S: Serve>(
+    listener: TcpListener,
+    service: S,
+    limits: &Limits,
+    open: Option<IntGauge>,
+    shutdown: Shutdown,
+) -> Result<(), ListenError> {
+    listener.set_nonblocking(true).map_err(ListenError::Register)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(ListenError::Register)?;
+    let crowded = Arc::new(AtomicBool::new(false));
+    let mut connections = JoinSet::new();
+    let attend = |connections: &mut JoinSet<()>, stream: TcpStream| {
+        // An answer is one small packet; waiting to fill it would only delay it.
+        let _ = stream.set_nodelay(true);
+        let io = Watched::new(TokioIo::new(stream), limits, Arc::clone(&crowded));
+        connections.spawn(attend(io, service.clone(), open.clone().map(Open::new), shutdown.clone()));
+        crowded.store(connections.len() >= limits.connections / 4 * 3, Ordering::Relaxed);
+    };
+
+    let mut stop = pin!(shutdown.asked());
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
+                Ok((stream, _)) => attend(&mut connections, stream),
+                Err(error) => pause_after(error).await,
+            },
+            Some(_) = connections.join_next() => {
+                crowded.store(connections.len() >= limits.connections / 4 * 3, Ordering::Relaxed);
+            }
+        }
+    }
+
+    // Clients that the kernel has greeted already would be reset if the socket closed over them.
+    while let Poll::Ready(Ok((stream, _))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
+        attend(&mut connections, stream);
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.drain, drained).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "connections dropped: they did not end in the drain time"
+        );
+    }
+    Ok(())
+}
+
+/// One connection, from its first octet to its last.
+async fn attend<S: Serve>(
+    io: Watched<TokioIo<TcpStream>>,
+    service: S,
+    _open: Option<Open>,
+    shutdown: Shutdown,
+) {
+    let service = service_fn(move |request| {
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(service.serve(request).await) }
+    });
+    let connection = http1::Builder::new()
+        // `Watched` ends slow heads without a timer a request.
+        .header_read_timeout(None)
+        // A client that has sent all it will (`printf … | nc`) still wants its answer.
+        .half_close(true)
+        // No `pipeline_flush`: with it hyper keeps its own 400 and 431 back while unread octets wait.
+        .max_header_size(HEAD_OCTETS)
+        .max_buf_size(HEAD_OCTETS)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    let mut stop = pin!(shutdown.asked());
+    let (mut registered, mut draining) = (false, false);
+    poll_fn(|cx| {
+        // What ends a connection in error is the client's affair: gone, stalled, or not speaking HTTP.
+        let mut done = connection.as_mut().poll(cx).is_ready();
+        if !done && !draining {
+            // Waiting for the shutdown takes a lock, so it is done once: a task's waker stays the same.
+            // From then on the flag tells.
+            let asked = if registered { shutdown.is_asked() } else { stop.as_mut().poll(cx).is_ready() };
+            registered = true;
+            if asked {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+                done = connection.as_mut().poll(cx).is_ready();
+            }
+        }
+        if done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Accepting failed. A client that has gone is nothing; a process without file descriptors gains
+/// nothing from asking again at once.
+async fn pause_after(error: io::Error) {
+    match error.kind() {
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
+        _ => {
+            tracing::warn!(%error, "cannot accept a connection; trying again in 100 ms");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// Counts a connection for as long as it lives.
+struct Open(IntGauge);
+
+impl Open {
+    fn new(gauge: IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,178 @@
+//! OCSP over HTTP: contract, section 4; RFC 6960 appendix A.1, RFC 9919 6 and 7.2.
+//!
+//! One [`OcspService`] is shared by all connections of a process. A request comes in as a path or a body,
+//! is answered by an [`Answerer`] in one synchronous step, and goes out with what caches may know about it. Every failure that a
+//! client could make sense of is an OCSP answer in HTTP 200, since clients stop at other statuses and
+//! never read the body; HTTP errors are left for what is wrong with the HTTP.
+//!
+//! Decided where the standards leave it open: an HTTP/1.1 request needs exactly one `Host`, HTTP/1.0
+//! (openssl, GnuTLS) none; a POST without length or chunks is 411, with an empty body `malformedRequest`; a POST
+//! without a type is taken; the query of a path is ignored; `Cache-Control` of requests changes nothing.
+
+use super::caching::{self, Asked};
+use super::listener::{Limits, Serve};
+use super::ocsp_get;
+use super::ocsp_post::{self, BodyRefusal};
+use super::reply::{HTML, Reply, last_words, reply, text};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::ocsp::OcspResponseStatus;
+use crate::respond::{Answer, Outcome};
+use crate::x509::UnixTime;
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, EXPECT, HOST, HeaderValue};
+use hyper::{Method, Request, StatusCode, Version};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Gives the OCSP answer to a request: `respond`, with the snapshot of the moment.
+///
+/// It is called on the thread that serves the connection, and must neither block nor panic.
+pub trait Answerer: Send + Sync + 'static {
+    fn answer(&self, request: &[u8], now: UnixTime) -> Answer;
+}
+
+/// What a person's browser shows.
+const FRONT_PAGE: &str = include_str!("front_page.html");
+
+/// OCSPResponse { responseStatus malformedRequest }, for what is not even base64.
+const MALFORMED_REQUEST: &[u8] = &[0x30, 0x03, 0x0a, 0x01, 0x01];
+
+/// Answers OCSP requests. Clones share everything.
+pub struct OcspService<A> {
+    parts: Arc<Parts<A>>,
+}
+
+struct Parts<A> {
+    answerer: A,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    limits: Limits,
+}
+
+impl<A> Clone for OcspService<A> {
+    fn clone(&self) -> Self {
+        Self { parts: Arc::clone(&self.parts) }
+    }
+}
+
+impl<A: Answerer> OcspService<A> {
+    #[must_use]
+    pub fn new(answerer: A, metrics: Arc<Metrics>, clock: Clock, limits: Limits) -> Self {
+        Self { parts: Arc::new(Parts { answerer, metrics, clock, limits }) }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.parts.limits
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.parts.metrics
+    }
+
+    fn get(&self, request: &Request<Incoming>) -> Reply {
+        let path = request.uri().path();
+        if ocsp_get::is_bare(path) {
+            return reply(StatusCode::OK, HTML, FRONT_PAGE);
+        }
+        let octets = ocsp_get::decode(path);
+        self.answer(octets.as_ref().map(AsRef::as_ref), Asked::Get(request.headers()))
+    }
+
+    async fn post(&self, request: Request<Incoming>) -> Reply {
+        let (head, body) = request.into_parts();
+        match ocsp_post::read(&head.headers, body, self.parts.limits.body_octets).await {
+            Ok(octets) => self.answer(Some(&octets), Asked::Post),
+            Err(BodyRefusal::MediaType) => last_words(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "An OCSP request is posted as application/ocsp-request.\n",
+            ),
+            Err(BodyRefusal::LengthRequired) => text(
+                StatusCode::LENGTH_REQUIRED,
+                "An OCSP request is posted with its length, or in chunks.\n",
+            ),
+            Err(BodyRefusal::TooLarge) => last_words(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "This is longer than any OCSP request needs to be.\n",
+            ),
+            Err(BodyRefusal::Broken) => {
+                last_words(StatusCode::BAD_REQUEST, "The body of the request did not arrive whole.\n")
+            }
+        }
+    }
+
+    fn answer(&self, request: Option<&[u8]>, asked: Asked<'_>) -> Reply {
+        let begin = Instant::now();
+        let now = self.parts.clock.now();
+        let answer = match request {
+            Some(request) => self.parts.answerer.answer(request, now),
+            None => malformed_request(),
+        };
+        let Outcome { issuer, status, good, revoked, unknown } = &answer.outcome;
+        let index = issuer.as_ref().map(|index| index.0);
+        self.parts.metrics.count(index, *status, *good, *revoked, *unknown);
+        let reply = caching::reply(asked, answer, now);
+        self.parts.metrics.request_duration.observe(begin.elapsed().as_secs_f64());
+        reply
+    }
+}
+
+impl<A: Answerer> Serve for OcspService<A> {
+    async fn serve(&self, request: Request<Incoming>) -> Reply {
+        if let Some(refused) = refuse_head(&request) {
+            return refused;
+        }
+        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        if target > self.parts.limits.target_octets {
+            return text(
+                StatusCode::URI_TOO_LONG,
+                "This is longer than any OCSP request needs to be: POST it.\n",
+            );
+        }
+        match *request.method() {
+            Method::GET | Method::HEAD => self.get(&request),
+            Method::POST => self.post(request).await,
+            _ => {
+                let mut refused =
+                    last_words(StatusCode::METHOD_NOT_ALLOWED, "OCSP is spoken with GET and POST.\n");
+                refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+                refused
+            }
+        }
+    }
+}
+
+/// What RFC 9112 3.2 and RFC 9110 10.1.1 make every server refuse. hyper leaves both to its user.
+pub(super) fn refuse_head(request: &Request<Incoming>) -> Option<Reply> {
+    if request.version() < Version::HTTP_11 {
+        return None;
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    if hosts.next().is_none() || hosts.next().is_some() {
+        return Some(last_words(
+            StatusCode::BAD_REQUEST,
+            "An HTTP/1.1 request has exactly one Host header.\n",
+        ));
+    }
+    match request.headers().get(EXPECT) {
+        Some(expectation) if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            Some(last_words(StatusCode::EXPECTATION_FAILED, "Only 100-continue can be expected here.\n"))
+        }
+        _ => None,
+    }
+}
+
+fn malformed_request() -> Answer {
+    Answer {
+        body: Bytes::from_static(MALFORMED_REQUEST),
+        outcome: Outcome {
+            issuer: None,
+            status: OcspResponseStatus::MalformedRequest,
+            good: 0,
+            revoked: 0,
+            unknown: 0,
+        },
+        caching: None,
+    }
+}

@@ -1,0 +1,109 @@
+//! The admin pages: contract, section 5.
+
+use super::*;
+use serde_json::{Value, json};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Default)]
+struct Intake(Mutex<Vec<Bytes>>);
+
+impl CrlIntake for Intake {
+    fn submit(&self, crl: Bytes) -> IntakeFuture {
+        let result = match &crl[..] {
+            b"bad" => Err(Refusal::Unacceptable("the signature is wrong".to_owned())),
+            b"busy" => Err(Refusal::Unavailable("the disk is full".to_owned())),
+            crl => Ok(json!({ "entries": crl.len() })),
+        };
+        self.0.lock().unwrap().push(crl);
+        Box::pin(async { result })
+    }
+}
+
+fn admin(ready: Arc<AtomicBool>) -> (Server, Arc<Intake>) {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let intake = Arc::new(Intake::default());
+    let sources = AdminSources {
+        metrics: Arc::clone(&metrics),
+        status: Arc::new(|| json!({ "issuers": [{ "name": "a<b" }] })),
+        healthy: Arc::new(|| Ok(())),
+        ready: Arc::new(move || match ready.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => Err(vec!["issuer auth: no CRL".to_owned(), "issuer sign: signer expired".to_owned()]),
+        }),
+        intake: Some(Arc::clone(&intake) as Arc<dyn CrlIntake>),
+    };
+    let service = AdminService::new(sources, Limits { body_octets: 1 << 20, ..Limits::admin() });
+    (Server::run(metrics, move |listener, shutdown| serve_admin(listener, service, shutdown)), intake)
+}
+
+fn crl(body: &[u8]) -> Vec<u8> {
+    let head = format!("POST /api/v1/crls HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+fn json_of(reply: &super::Reply) -> Value {
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+#[test]
+fn contract_5_pages_for_monitors_and_people() {
+    let ready = Arc::new(AtomicBool::new(false));
+    let (server, _) = admin(Arc::clone(&ready));
+    let metrics = server.get("/metrics");
+    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(metrics.text().contains("ocsp_requests_total{issuer=\"none\",result=\"good\"} 0\n"));
+    assert_eq!(server.get("/healthz").status, 200);
+
+    let unready = server.get("/readyz");
+    assert_eq!(unready.status, 503);
+    assert_eq!(unready.text(), "issuer auth: no CRL\nissuer sign: signer expired\n");
+    ready.store(true, Ordering::SeqCst);
+    assert_eq!(server.get("/readyz").status, 200);
+
+    let page = server.get("/status");
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.text().contains("a&lt;b"));
+    assert_eq!(json_of(&server.get("/api/v1/status"))["issuers"][0]["name"], "a<b");
+
+    let moved = server.get("/");
+    assert_eq!((moved.status, moved.header("location")), (307, Some("/status")));
+    assert_eq!(server.get("/nothing").status, 404);
+    assert_eq!(server.get("/api/v1/crls").header("allow"), Some("POST"));
+    let put = server.ask("DELETE /status HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!((put.status, put.header("allow")), (405, Some("GET, HEAD")));
+}
+
+#[test]
+fn contract_5_a_crl_as_body_is_taken_or_refused_with_the_reason() {
+    let (server, intake) = admin(Arc::default());
+    let large = vec![7; 1 << 20];
+    let taken = server.ask(crl(&large));
+    assert_eq!((taken.status, json_of(&taken)), (200, json!({ "entries": 1 << 20 })));
+    assert_eq!(intake.0.lock().unwrap()[0], large);
+    let mut client = server.connect();
+    for (body, status, reason) in [
+        (&b"bad"[..], 422, "the signature is wrong"),
+        (b"busy", 503, "the disk is full"),
+        (b"", 422, "the body is empty: send a CRL"),
+    ] {
+        client.send(crl(body));
+        let reply = client.receive();
+        assert_eq!((reply.status, json_of(&reply)), (status, json!({ "error": reason })));
+    }
+    let mut client = server.connect();
+    client.send(
+        "POST /api/v1/crls HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n",
+    );
+    assert_eq!(client.receive().status, 422);
+}
+
+#[test]
+fn a_crl_over_the_cap_is_413() {
+    let (server, intake) = admin(Arc::default());
+    let reply = server.ask(crl(&vec![7; (1 << 20) + 1]));
+    assert_eq!((reply.status, reply.header("connection")), (413, Some("close")));
+    assert!(json_of(&reply)["error"].as_str().unwrap().contains("1048576 octets"));
+    assert!(intake.0.lock().unwrap().is_empty());
+}

@@ -1,0 +1,169 @@
+//! A connection that does not wait for ever, and that closes so that the last answer arrives.
+//!
+//! Wraps the socket of every connection, below hyper. One timer a connection ticks; nothing is
+//! armed per request, which would cost more than reading one. On a tick:
+//!
+//! * octets have come that were not answered yet, and that was so on the tick before, and nothing was written
+//!   in between: a slow head, a slow body, or a client that does not take its answer. The
+//!   connection ends, between one and two ticks after it stalled.
+//! * all is answered and the connection has been quiet for the idle time: it ends. When nearly all
+//!   places are taken, one quiet tick is enough.
+//!
+//! Closing: the writing side first, then what still arrives is read and thrown away for a moment.
+//! Closing a socket with unread octets makes the kernel send a reset, and a client that is still
+//! sending its oversized body would lose the 413 that tells it so (RFC 9112 9.6).
+
+use super::listener::Limits;
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// How long, and how much, a closing connection listens to what nobody will answer.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_OCTETS: usize = 1 << 20;
+
+pub(super) struct Watched<Io> {
+    io: Io,
+    tick: Duration,
+    /// Quiet ticks after which an answered connection ends.
+    idle_ticks: u32,
+    /// Set by the listener while places are scarce.
+    crowded: Arc<AtomicBool>,
+    timer: Pin<Box<Sleep>>,
+    /// Ticks since something moved forward.
+    quiet_ticks: u32,
+    /// Octets were read, and nothing written since. A new connection owes its first request.
+    unanswered: bool,
+    closing: Closing,
+}
+
+enum Closing {
+    No,
+    /// The writing side is closed; this many octets were thrown away.
+    Lingering {
+        discarded: usize,
+    },
+}
+
+impl<Io> Watched<Io> {
+    pub(super) fn new(io: Io, limits: &Limits, crowded: Arc<AtomicBool>) -> Self {
+        let ticks = limits.idle.as_millis() / limits.stall.as_millis().max(1);
+        Self {
+            io,
+            tick: limits.stall,
+            idle_ticks: u32::try_from(ticks).unwrap_or(u32::MAX).max(1),
+            crowded,
+            timer: Box::pin(sleep(limits.stall)),
+            quiet_ticks: 0,
+            unanswered: true,
+            closing: Closing::No,
+        }
+    }
+
+    /// Called whenever the socket has nothing to give or to take: pending, or overdue.
+    fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            self.quiet_ticks += 1;
+            let patience = match (self.unanswered, self.crowded.load(Ordering::Relaxed)) {
+                (true, _) | (false, true) => 2,
+                (false, false) => self.idle_ticks.saturating_add(1),
+            };
+            if self.quiet_ticks >= patience {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            let next = Instant::now() + self.tick;
+            self.timer.as_mut().reset(next);
+        }
+        Poll::Pending
+    }
+
+    fn wrote(&mut self) {
+        self.unanswered = false;
+        self.quiet_ticks = 0;
+    }
+}
+
+impl<Io: Read + Unpin> Read for Watched<Io> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.io).poll_read(cx, buffer) {
+            Poll::Ready(result) => {
+                if !self.unanswered {
+                    self.unanswered = true;
+                    self.quiet_ticks = 0;
+                }
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.wait(cx),
+        }
+    }
+}
+
+impl<Io: Read + Write + Unpin> Write for Watched<Io> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.io).poll_write(cx, octets) {
+            Poll::Ready(result) => {
+                self.wrote();
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.wait(cx),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if matches!(self.closing, Closing::No) {
+            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+            self.closing = Closing::Lingering { discarded: 0 };
+            self.timer.as_mut().reset(Instant::now() + LINGER);
+        }
+        let mut scratch = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.io).poll_read(cx, buffer.unfilled()) {
+                // The client has closed too, one way or the other: all is said.
+                Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => {
+                    let count = buffer.filled().len();
+                    if let Closing::Lingering { discarded } = &mut self.closing {
+                        *discarded += count;
+                        if *discarded > LINGER_OCTETS {
+                            return Poll::Ready(Ok(()));
+                        }
+                    }
+                }
+                Poll::Pending => return self.timer.as_mut().poll(cx).map(Ok),
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.io).poll_write_vectored(cx, slices) {
+            Poll::Ready(result) => {
+                self.wrote();
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.wait(cx),
+        }
+    }
+}

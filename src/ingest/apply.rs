@@ -1,0 +1,275 @@
+//! Judging a CRL against the configured CAs and against what is held, and applying it.
+
+use super::Refused;
+use super::read::{CrlContent, read_crl};
+use super::sort::Sorter;
+use crate::clock::Clock;
+use crate::signing::{StreamVerifier, VerifyError, digest};
+use crate::snapshot::{Issuer, IssuerIndex, IssuerKey};
+use crate::store::{ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store};
+use crate::x509::crl::{CertificateKinds, CrlHeader, IssuingDistributionPoint};
+use crate::x509::{HashAlgorithm, UnixTime, canonical_name, name_text};
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Limits of the write side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IngestOptions {
+    /// Octets of entries that are held in memory; more are sorted on disk.
+    pub sort_memory: usize,
+    /// Seconds that a CRL's thisUpdate may be ahead of the clock.
+    pub clock_skew: i64,
+}
+
+impl Default for IngestOptions {
+    fn default() -> Self {
+        Self { sort_memory: 64 << 20, clock_skew: 300 }
+    }
+}
+
+/// What became of a CRL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is the state of its scope now.
+    Applied(ScopeChange),
+    /// It was that already.
+    Unchanged,
+}
+
+/// A CRL that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub issuer: IssuerIndex,
+    pub issuer_name: String,
+    /// The distribution point for people; empty for a CRL that names none.
+    pub scope: String,
+    /// Hexadecimal; empty where the CRL has none.
+    pub crl_number: String,
+    pub this_update: UnixTime,
+    pub next_update: UnixTime,
+    pub entries: u64,
+    pub octets: u64,
+    pub outcome: Outcome,
+}
+
+/// Takes CRLs into a store. One at a time: the store serialises its writers.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    store: Arc<Store>,
+    issuers: Arc<[Issuer]>,
+    /// Canonical names of the issuers, in their order.
+    names: Arc<[Vec<u8>]>,
+    scratch: PathBuf,
+    clock: Clock,
+    options: IngestOptions,
+}
+
+impl Ingest {
+    /// `scratch` is a folder on a disk with room for the entries of the largest CRL.
+    #[must_use]
+    pub fn new(
+        store: Arc<Store>,
+        issuers: Arc<[Issuer]>,
+        scratch: PathBuf,
+        clock: Clock,
+        options: IngestOptions,
+    ) -> Self {
+        let names = issuers
+            .iter()
+            .map(|issuer| {
+                let subject = issuer.keys.first().map_or(&[][..], |key| key.certificate.subject());
+                canonical_name(subject).unwrap_or_default()
+            })
+            .collect();
+        Self { store, issuers, names, scratch, clock, options }
+    }
+
+    /// Reads, verifies and applies one CRL.
+    ///
+    /// # Errors
+    /// Why it is refused; nothing changed then.
+    pub fn ingest(&self, source: impl Read) -> Result<Report, Refused> {
+        let now = self.clock.now();
+        let sorter = Sorter::new(&self.scratch, self.options.sort_memory);
+        let mut chosen = None;
+        let content = read_crl(source, sorter, |header| {
+            let (index, issuer) = self.issuer_of(header)?;
+            self.check_times(header, now)?;
+            chosen = Some((index, issuer));
+            Ok(())
+        })?;
+        let (index, issuer) =
+            chosen.ok_or(Refused::NoNextUpdate)?;
+        let CrlContent { header, trailer, verifier, sha256, entries, .. } = content;
+        if trailer.extensions.delta_base.is_some() {
+            return Err(Refused::Delta);
+        }
+        let point = trailer.extensions.issuing_distribution_point.as_ref();
+        if point.is_some_and(|point| point.is_indirect) {
+            return Err(Refused::Indirect);
+        }
+        if point.is_some_and(|point| point.kinds == CertificateKinds::Attribute) {
+            return Err(Refused::AttributeCertificates);
+        }
+        // From here on the octets are the CA's, or the CRL is refused.
+        let key = verify(
+            issuer,
+            trailer.extensions.authority_key_identifier.as_deref(),
+            verifier,
+            &trailer.signature,
+        )?;
+
+        let number = trailer.extensions.crl_number.clone().unwrap_or_default();
+        let scope = ScopeKey {
+            issuer: issuer.number,
+            signing_key: signing_key(key),
+            distribution_point: point.map(|point| point.distribution_point.clone()).unwrap_or_default(),
+            contains: point.map_or(CertificateKinds::All, |point| point.kinds),
+            reasons: point.and_then(|point| point.reasons),
+        };
+        let next_update = header.next_update.ok_or(Refused::NoNextUpdate)?;
+        let mut report = Report {
+            issuer: index,
+            issuer_name: issuer.name.clone(),
+            scope: point.map(|point| point.text.clone()).unwrap_or_default(),
+            crl_number: hexadecimal(&number),
+            this_update: header.this_update,
+            next_update,
+            entries: trailer.entries,
+            octets: trailer.octets,
+            outcome: Outcome::Unchanged,
+        };
+        if let Some(held) = self.store.scope(&scope)? {
+            if held.crl.crl_sha256 == sha256 {
+                return Ok(report);
+            }
+            check_succession(&held, &number, header.this_update)?;
+        }
+        let draft = ScopeRecordDraft {
+            key: scope,
+            idp: point.map(|point| point.raw.clone()).unwrap_or_default(),
+            crl_number: number,
+            this_update: header.this_update,
+            next_update,
+            crl_sha256: sha256,
+            ingested_at: now,
+        };
+        let change = self.store.replace_scope(draft, entries)?;
+        report.outcome = Outcome::Applied(change);
+        Ok(report)
+    }
+
+    fn issuer_of(&self, header: &CrlHeader) -> Result<(IssuerIndex, &Issuer), Refused> {
+        let foreign = || Refused::ForeignIssuer { found: name_text(&header.issuer) };
+        let name = canonical_name(&header.issuer).map_err(|_| foreign())?;
+        let index = self.names.iter().position(|known| *known == name).ok_or_else(foreign)?;
+        let issuer = self.issuers.get(index).ok_or_else(foreign)?;
+        Ok((IssuerIndex(index), issuer))
+    }
+
+    fn check_times(&self, header: &CrlHeader, now: UnixTime) -> Result<(), Refused> {
+        let this_update = header.this_update;
+        let next_update = header.next_update.ok_or(Refused::NoNextUpdate)?;
+        if next_update <= this_update {
+            return Err(Refused::TimesCrossed { this_update, next_update });
+        }
+        if this_update > now.plus(self.options.clock_skew) {
+            return Err(Refused::Future { this_update, now });
+        }
+        Ok(())
+    }
+}
+
+/// SHA-256 of the public key: how the store tells the keys of one CA apart.
+fn signing_key(key: &IssuerKey) -> [u8; 32] {
+    let hash = digest(HashAlgorithm::Sha256, key.certificate.public_key().bits());
+    hash.as_ref().try_into().unwrap_or_default()
+}
+
+/// The key of `issuer` that signed the CRL.
+///
+/// The authority key identifier only says which key to try: what counts is the signature.
+fn verify<'a>(
+    issuer: &'a Issuer,
+    authority_key_identifier: Option<&[u8]>,
+    verifier: StreamVerifier,
+    signature: &[u8],
+) -> Result<&'a IssuerKey, Refused> {
+    let named: Vec<&IssuerKey> = issuer
+        .keys
+        .iter()
+        .filter(|key| match (authority_key_identifier, key.certificate.subject_key_identifier()) {
+            (Some(wanted), Some(identifier)) => wanted == identifier,
+            _ => true,
+        })
+        .collect();
+    if named.is_empty() {
+        let expected = issuer.keys.iter().filter_map(|key| key.certificate.subject_key_identifier());
+        return Err(Refused::ForeignKey {
+            issuer: issuer.name.clone(),
+            found: hexadecimal(authority_key_identifier.unwrap_or_default()),
+            expected: expected.map(hexadecimal).collect::<Vec<_>>().join(" or "),
+        });
+    }
+    let signed = verifier.finish();
+    let mut refused = None;
+    for key in named {
+        match signed.verify(key.certificate.public_key(), signature) {
+            Ok(()) if key.certificate.allows_crl_sign() => return Ok(key),
+            Ok(()) => return Err(Refused::KeyUsage { issuer: issuer.name.clone() }),
+            Err(why) => refused = Some(why),
+        }
+    }
+    Err(match refused {
+        None | Some(VerifyError::Signature { .. } | VerifyError::KeyKind { .. }) => {
+            Refused::Signature { issuer: issuer.name.clone() }
+        }
+        Some(why) => Refused::Unverifiable(why),
+    })
+}
+
+/// RFC 5280 5.2.3: numbers of a scope go up, and each has one content. A CRL of another content than
+/// the one held must come after it, in number and in time.
+fn check_succession(held: &ScopeRecord, number: &[u8], this_update: UnixTime) -> Result<(), Refused> {
+    let held_number = &held.crl.crl_number;
+    match (held_number.is_empty(), number.is_empty()) {
+        (false, true) => return Err(Refused::NumberMissing { held: hexadecimal(held_number) }),
+        (false, false) => {
+            // Both are big-endian without leading zeros: the longer one is the greater.
+            let order = (number.len(), number).cmp(&(held_number.len(), held_number.as_slice()));
+            match order {
+                std::cmp::Ordering::Less => {
+                    return Err(Refused::NumberRolledBack {
+                        held: hexadecimal(held_number),
+                        offered: hexadecimal(number),
+                    });
+                }
+                std::cmp::Ordering::Equal => {
+                    return Err(Refused::SameNumberOtherContent { number: hexadecimal(number) });
+                }
+                std::cmp::Ordering::Greater => {}
+            }
+        }
+        (true, _) => {}
+    }
+    if this_update < held.crl.this_update {
+        return Err(Refused::TimeRolledBack { held: held.crl.this_update, offered: this_update });
+    }
+    Ok(())
+}
+
+/// A scope's distribution point for people, from its issuingDistributionPoint.
+#[must_use]
+pub fn scope_text(idp: &[u8]) -> String {
+    IssuingDistributionPoint::from_der(idp, &[]).map(|point| point.text).unwrap_or_default()
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::with_capacity(2 * octets.len()), |mut text, octet| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}

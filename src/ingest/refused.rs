@@ -1,0 +1,109 @@
+//! Why a CRL is not used.
+
+use super::sort::SortError;
+use crate::signing::VerifyError;
+use crate::store::{ReplaceError, StoreError};
+use crate::x509::AlgorithmError;
+use crate::x509::UnixTime;
+use crate::x509::crl::{ArmorError, CrlError};
+use std::io;
+
+/// Every reason for which a CRL is refused; what was held stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("cannot be read: {0}")]
+    Read(#[from] io::Error),
+    #[error("is not a CRL: {0}")]
+    Armor(#[from] ArmorError),
+    #[error("is not a CRL that may be used: {0}")]
+    Crl(#[from] CrlError),
+    #[error("is signed in a way that is not accepted: {0}")]
+    Algorithm(#[from] AlgorithmError),
+    /// RFC 5280 6.3.3 (f).
+    #[error("is of another CA: its issuer is {found}, and no configured issuer has that name")]
+    ForeignIssuer { found: String },
+    /// RFC 5280 5.2.1.
+    #[error(
+        "is signed by another key of {issuer}: its authority key identifier is {found}, the configured CA has {expected}"
+    )]
+    ForeignKey { issuer: String, found: String, expected: String },
+    /// RFC 5280 6.3.3 (f).
+    #[error("the certificate of {issuer} does not allow its key to sign CRLs (keyUsage without cRLSign)")]
+    KeyUsage { issuer: String },
+    #[error("its signature does not verify with the key of {issuer}: it was changed, or another key made it")]
+    Signature { issuer: String },
+    #[error("its signature cannot be verified: {0}")]
+    Unverifiable(VerifyError),
+    /// RFC 5280 5.1.2.4.
+    #[error("is from the future: thisUpdate is {this_update}, the clock says {now}")]
+    Future { this_update: UnixTime, now: UnixTime },
+    /// RFC 5280 5.1.2.5: "conforming CRL issuers MUST include nextUpdate".
+    #[error("has no nextUpdate, so nobody knows when it runs out")]
+    NoNextUpdate,
+    #[error("ends before it begins: thisUpdate is {this_update}, nextUpdate {next_update}")]
+    TimesCrossed { this_update: UnixTime, next_update: UnixTime },
+    /// RFC 5280 5.2.3.
+    #[error("is older than what is held: its CRL number is {offered}, the one held {held}")]
+    NumberRolledBack { held: String, offered: String },
+    #[error("is older than what is held: its thisUpdate is {offered}, the one held {held}")]
+    TimeRolledBack { held: UnixTime, offered: UnixTime },
+    /// RFC 5280 5.2.3: one number, one content.
+    #[error(
+        "has the CRL number {number} of the one that is held, but other content: ask the CA which is right"
+    )]
+    SameNumberOtherContent { number: String },
+    /// The held CRL has a number, this one has none.
+    #[error("has no CRL number, but the one held has: {held}")]
+    NumberMissing { held: String },
+    #[error("is a delta CRL, which this release does not apply")]
+    Delta,
+    #[error("is an indirect CRL, which this release does not apply")]
+    Indirect,
+    #[error("speaks of attribute certificates only")]
+    AttributeCertificates,
+    #[error("cannot be sorted: {0}")]
+    Sort(#[from] SortError),
+    #[error("was not sorted at its entry {position}: please report this as a defect of ocsprey")]
+    Unsorted { position: u64 },
+    #[error("cannot be stored: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl From<ReplaceError<SortError>> for Refused {
+    fn from(why: ReplaceError<SortError>) -> Self {
+        match why {
+            ReplaceError::Source(why) => Self::Sort(why),
+            ReplaceError::Store(why) => Self::Store(why),
+            // The sorter's own promise was broken; nothing was written.
+            ReplaceError::OutOfOrder { position } => Self::Unsorted { position },
+        }
+    }
+}
+
+impl Refused {
+    /// Whether trying the same octets again may help: the fault is ours, not the CRL's.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Read(_) | Self::Sort(_) | Self::Unsorted { .. } | Self::Store(_) => true,
+            Self::Armor(_)
+            | Self::Crl(_)
+            | Self::Algorithm(_)
+            | Self::ForeignIssuer { .. }
+            | Self::ForeignKey { .. }
+            | Self::KeyUsage { .. }
+            | Self::Signature { .. }
+            | Self::Unverifiable(_)
+            | Self::Future { .. }
+            | Self::NoNextUpdate
+            | Self::TimesCrossed { .. }
+            | Self::NumberRolledBack { .. }
+            | Self::TimeRolledBack { .. }
+            | Self::SameNumberOtherContent { .. }
+            | Self::NumberMissing { .. }
+            | Self::Delta
+            | Self::Indirect
+            | Self::AttributeCertificates => false,
+        }
+    }
+}

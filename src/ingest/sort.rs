@@ -1,0 +1,412 @@
+//! Sorts the entries of a CRL, however many, in bounded memory.
+//!
+//! A CRL lists its entries in any order; the store wants them by serial number. [`Sorter`] takes
+//! them as the parser finds them; when its memory is full it writes a sorted run to a file and goes
+//! on, and [`SortedEntries`] merges the runs. The files have no name (each is unlinked as soon as it is
+//! open, and is nobody else's to read), so a crash leaves nothing behind, and no serial numbers.
+//!
+//! A serial that is listed twice comes out once, whatever the order in the CRL: with the earliest
+//! revocation time; of equal times with a reason that is not a hold; then with the lowest reason.
+//! The others are counted.
+//!
+//! Errors: [`SortError`]; only a full or failing disk makes one.
+//!
+//! Format of a run, read by the process that wrote it and nobody else: a length and the serial's
+//! octets; one octet of flags (low four bits the reason, 15 for none; 0x10 an invalidity date follows);
+//! the revocation time and perhaps the invalidity date, eight octets each, big-endian.
+
+use crate::x509::{CrlReason, Revocation, SerialNumber, UnixTime};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, BufWriter, ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Runs that are merged at once: that many files and buffers are open. More runs become one first.
+const MAX_RUNS: usize = 64;
+
+/// Buffer of a run that is written or read.
+const BUFFER: usize = 128 << 10;
+
+/// Why entries could not be sorted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SortError {
+    /// A temporary file could not be made, written or read.
+    #[error(
+        "the entries of the CRL cannot be sorted in {}: {detail} (check free space and permissions there)",
+        folder.display()
+    )]
+    TemporaryFile { folder: PathBuf, detail: String },
+}
+
+/// Takes entries in any order.
+#[derive(Debug)]
+pub struct Sorter {
+    folder: PathBuf,
+    max_entries: usize,
+    entries: Vec<Entry>,
+    runs: Vec<Run>,
+    duplicates: u64,
+}
+
+/// An entry, packed: tens of millions of them are held at a time.
+///
+/// The derived order is the one that matters: by serial number, and among equals the one to keep first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    serial: SerialNumber,
+    time: UnixTime,
+    is_hold: bool,
+    reason: Option<CrlReason>,
+    /// Seconds since 1970, or [`NEVER`].
+    invalidity: i64,
+}
+
+/// No invalidity date: later than any `UnixTime`.
+const NEVER: i64 = i64::MAX;
+
+const NO_REASON: u8 = 0x0f;
+const INVALIDITY: u8 = 0x10;
+
+impl Entry {
+    fn new(serial: SerialNumber, revocation: &Revocation) -> Self {
+        Self {
+            serial,
+            time: revocation.time,
+            is_hold: revocation.is_hold(),
+            reason: revocation.reason,
+            invalidity: revocation.invalidity.map_or(NEVER, UnixTime::seconds),
+        }
+    }
+
+    fn into_parts(self) -> (SerialNumber, Revocation) {
+        let invalidity = (self.invalidity != NEVER).then(|| UnixTime::from_seconds(self.invalidity));
+        (self.serial, Revocation { time: self.time, reason: self.reason, invalidity })
+    }
+
+    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let serial = self.serial.as_bytes();
+        let reason = self.reason.map_or(NO_REASON, CrlReason::value);
+        let has_invalidity = self.invalidity != NEVER;
+        // A serial number has at most 21 octets.
+        out.write_all(&[serial.len() as u8])?;
+        out.write_all(serial)?;
+        out.write_all(&[reason | if has_invalidity { INVALIDITY } else { 0 }])?;
+        out.write_all(&self.time.seconds().to_be_bytes())?;
+        if has_invalidity {
+            out.write_all(&self.invalidity.to_be_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The next entry of a run; `None` at its end.
+    fn read(input: &mut impl Read) -> std::io::Result<Option<Self>> {
+        let mut len = [0];
+        if input.read(&mut len)? == 0 {
+            return Ok(None);
+        }
+        let [len] = len;
+        let mut octets = [0; SerialNumber::MAX_OCTETS];
+        let content = octets.get_mut(..usize::from(len)).ok_or(ErrorKind::InvalidData)?;
+        input.read_exact(content)?;
+        let serial = SerialNumber::from_der_content(content).map_err(|_| ErrorKind::InvalidData)?;
+        let [flags] = octets_of(input)?;
+        let time = UnixTime::from_seconds(i64::from_be_bytes(octets_of(input)?));
+        let invalidity = if flags & INVALIDITY == 0 { NEVER } else { i64::from_be_bytes(octets_of(input)?) };
+        let reason = CrlReason::from_value(flags & 0x0f);
+        let is_hold = reason == Some(CrlReason::CertificateHold);
+        Ok(Some(Self { serial, time, is_hold, reason, invalidity }))
+    }
+}
+
+fn octets_of<const N: usize>(input: &mut impl Read) -> std::io::Result<[u8; N]> {
+    let mut octets = [0; N];
+    input.read_exact(&mut octets)?;
+    Ok(octets)
+}
+
+/// Sorted entries, in memory or in a file.
+#[derive(Debug)]
+enum Run {
+    Memory(std::vec::IntoIter<Entry>),
+    File(BufReader<File>),
+}
+
+impl Run {
+    fn next(&mut self) -> std::io::Result<Option<Entry>> {
+        match self {
+            Self::Memory(entries) => Ok(entries.next()),
+            Self::File(file) => Entry::read(file),
+        }
+    }
+}
+
+impl Sorter {
+    /// A sorter that holds about `max_bytes` of entries in memory (40 octets each) and spills to unnamed
+    /// files in `folder`.
+    #[must_use]
+    pub fn new(folder: &Path, max_bytes: usize) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            max_entries: (max_bytes / size_of::<Entry>()).max(1),
+            entries: Vec::new(),
+            runs: Vec::new(),
+            duplicates: 0,
+        }
+    }
+
+    /// Takes one entry.
+    ///
+    /// # Errors
+    /// When memory is full and the disk refuses.
+    pub fn push(&mut self, serial: SerialNumber, revocation: Revocation) -> Result<(), SortError> {
+        if self.entries.len() == self.max_entries {
+            self.spill()?;
+        }
+        if self.entries.len() == self.entries.capacity() {
+            // Doubled, but never past the limit.
+            let more = self.entries.len().max(1024).min(self.max_entries - self.entries.len());
+            self.entries.reserve_exact(more);
+        }
+        self.entries.push(Entry::new(serial, &revocation));
+        Ok(())
+    }
+
+    /// All entries, sorted.
+    ///
+    /// # Errors
+    /// When a spilled run cannot be read.
+    pub fn finish(mut self) -> Result<SortedEntries, SortError> {
+        self.entries.sort_unstable();
+        self.runs.push(Run::Memory(std::mem::take(&mut self.entries).into_iter()));
+        SortedEntries::new(self.folder, self.runs, self.duplicates)
+    }
+
+    fn spill(&mut self) -> Result<(), SortError> {
+        if self.runs.len() >= MAX_RUNS {
+            let runs = std::mem::take(&mut self.runs);
+            let mut merged = SortedEntries::new(self.folder.clone(), runs, self.duplicates)?;
+            let mut one = NewRun::create(&self.folder)?;
+            while let Some(entry) = merged.pull()? {
+                one.write(&entry)?;
+            }
+            self.duplicates = merged.duplicates;
+            self.runs.push(one.finish()?);
+        }
+        self.entries.sort_unstable();
+        let mut run = NewRun::create(&self.folder)?;
+        for entry in self.entries.drain(..) {
+            run.write(&entry)?;
+        }
+        self.runs.push(run.finish()?);
+        Ok(())
+    }
+}
+
+/// A run being written.
+struct NewRun<'a> {
+    folder: &'a Path,
+    file: BufWriter<File>,
+}
+
+impl<'a> NewRun<'a> {
+    fn create(folder: &'a Path) -> Result<Self, SortError> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let file = loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!(".ocsprey-sort-{}-{number}", std::process::id()));
+            match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(file) => {
+                    // From here on the file is only ours, and goes away with us.
+                    std::fs::remove_file(&path).map_err(|error| failed(folder, &error))?;
+                    break file;
+                }
+                // Left by a process of our number that was killed just between these two steps.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed(folder, &error)),
+            }
+        };
+        Ok(Self { folder, file: BufWriter::with_capacity(BUFFER, file) })
+    }
+
+    fn write(&mut self, entry: &Entry) -> Result<(), SortError> {
+        entry.write(&mut self.file).map_err(|error| failed(self.folder, &error))
+    }
+
+    fn finish(self) -> Result<Run, SortError> {
+        let mut file = self.file.into_inner().map_err(|error| failed(self.folder, error.error()))?;
+        file.rewind().map_err(|error| failed(self.folder, &error))?;
+        Ok(Run::File(BufReader::with_capacity(BUFFER, file)))
+    }
+}
+
+fn failed(folder: &Path, error: &std::io::Error) -> SortError {
+    SortError::TemporaryFile { folder: folder.to_owned(), detail: error.to_string() }
+}
+
+/// Entries, strictly ascending by serial number.
+#[derive(Debug)]
+pub struct SortedEntries {
+    folder: PathBuf,
+    runs: Vec<Run>,
+    /// The first entry of every run that has one, and which run it is.
+    heads: BinaryHeap<Reverse<(Entry, usize)>>,
+    last: Option<SerialNumber>,
+    duplicates: u64,
+}
+
+impl SortedEntries {
+    fn new(folder: PathBuf, mut runs: Vec<Run>, duplicates: u64) -> Result<Self, SortError> {
+        let mut heads = BinaryHeap::with_capacity(runs.len());
+        for (index, run) in runs.iter_mut().enumerate() {
+            if let Some(entry) = run.next().map_err(|error| failed(&folder, &error))? {
+                heads.push(Reverse((entry, index)));
+            }
+        }
+        Ok(Self { folder, runs, heads, last: None, duplicates })
+    }
+
+    /// Entries left out so far because their serial had come already; all of them, at the end.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    fn pull(&mut self) -> Result<Option<Entry>, SortError> {
+        loop {
+            let Some(mut head) = self.heads.peek_mut() else { return Ok(None) };
+            let Reverse((entry, index)) = *head;
+            let next = match self.runs.get_mut(index) {
+                Some(run) => run.next().map_err(|error| failed(&self.folder, &error))?,
+                None => None,
+            };
+            match next {
+                Some(next) => *head = Reverse((next, index)),
+                None => drop(PeekMut::pop(head)),
+            }
+            // Of equal serials the first is the one to keep: `Entry` says in which order they come.
+            if self.last == Some(entry.serial) {
+                self.duplicates += 1;
+            } else {
+                self.last = Some(entry.serial);
+                return Ok(Some(entry));
+            }
+        }
+    }
+}
+
+impl Iterator for SortedEntries {
+    type Item = Result<(SerialNumber, Revocation), SortError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.pull().map(|entry| entry.map(Entry::into_parts)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn revocation(seconds: i64, reason: Option<CrlReason>) -> Revocation {
+        Revocation { time: UnixTime::from_seconds(seconds), reason, invalidity: None }
+    }
+
+    /// Sorted in memory of `max_entries` entries, and the number of duplicates.
+    fn sorted(
+        entries: &[(SerialNumber, Revocation)],
+        max_entries: usize,
+    ) -> (Vec<(SerialNumber, Revocation)>, u64) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sorter = Sorter::new(folder.path(), max_entries * size_of::<Entry>());
+        for (serial, revocation) in entries {
+            sorter.push(*serial, *revocation).unwrap();
+        }
+        let mut sorted = sorter.finish().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "spilled runs have no name");
+        let entries = sorted.by_ref().collect::<Result<Vec<_>, _>>().unwrap();
+        (entries, sorted.duplicates())
+    }
+
+    #[test]
+    fn an_entry_takes_40_octets() {
+        assert_eq!(size_of::<Entry>(), 40);
+    }
+
+    #[test]
+    fn f31_of_duplicates_the_earliest_time_then_a_permanent_reason_is_kept_in_any_order() {
+        let serial = SerialNumber::from(7);
+        let hold = Some(CrlReason::CertificateHold);
+        let key = Some(CrlReason::KeyCompromise);
+        let entries =
+            [revocation(200, None), revocation(100, hold), revocation(100, key), revocation(300, hold)]
+                .map(|revocation| (serial, revocation));
+        for rotation in 0..entries.len() {
+            let mut turned = entries;
+            turned.rotate_left(rotation);
+            for max_entries in [1, 2, 100] {
+                assert_eq!(sorted(&turned, max_entries), (vec![(serial, revocation(100, key))], 3));
+            }
+        }
+    }
+
+    #[test]
+    fn no_entries_and_entries_that_fill_memory_exactly() {
+        assert_eq!(sorted(&[], 10), (vec![], 0));
+        let entries: Vec<_> = (0..20).rev().map(|n| (SerialNumber::from(n), revocation(5, None))).collect();
+        let ascending: Vec<_> = entries.iter().rev().copied().collect();
+        assert_eq!(sorted(&entries, 10), (ascending, 0));
+    }
+
+    #[test]
+    fn more_runs_than_are_merged_at_once() {
+        let count = 10 * MAX_RUNS as u64;
+        let entries: Vec<_> = (0..2 * count)
+            .map(|n| (SerialNumber::from(n * 7919 % count), revocation(n as i64, None)))
+            .collect();
+        let (sorted, duplicates) = sorted(&entries, 3);
+        assert_eq!(duplicates, count);
+        assert_eq!(sorted.len() as u64, count);
+        assert!(sorted.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(sorted.iter().all(|(_, revocation)| revocation.time.seconds() < count as i64));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_named() {
+        let mut sorter = Sorter::new(Path::new("/nonexistent/folder"), 1);
+        sorter.push(SerialNumber::from(1), revocation(1, None)).unwrap();
+        let error = sorter.push(SerialNumber::from(2), revocation(1, None)).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/folder"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn spilled_or_not_it_is_what_a_map_would_hold(
+            entries in prop::collection::vec(
+                (prop::collection::vec(any::<u8>(), 1..4), 0..5i64, 0..11usize, prop::option::of(0..3i64)),
+                0..200,
+            ),
+            max_entries in 1..50usize,
+        ) {
+            let entries: Vec<_> = entries.into_iter().map(|(serial, time, reason, invalidity)| {
+                (SerialNumber::from_unsigned(&serial).unwrap(), Revocation {
+                    time: UnixTime::from_seconds(time),
+                    reason: CrlReason::ALL.get(reason).copied(),
+                    invalidity: invalidity.map(UnixTime::from_seconds),
+                })
+            }).collect();
+            let mut expected = BTreeMap::new();
+            for (serial, revocation) in &entries {
+                let entry = Entry::new(*serial, revocation);
+                expected.entry(*serial).and_modify(|held: &mut Entry| *held = entry.min(*held)).or_insert(entry);
+            }
+            let (sorted, duplicates) = sorted(&entries, max_entries);
+            prop_assert_eq!(duplicates as usize, entries.len() - expected.len());
+            prop_assert_eq!(sorted, expected.into_values().map(Entry::into_parts).collect::<Vec<_>>());
+        }
+    }
+}

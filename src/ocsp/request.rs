@@ -1,0 +1,136 @@
+//! `OCSPRequest` (RFC 6960 4.1.1), read in place: nothing is copied or allocated.
+
+use super::cert_id::{CertIdError, CertIdRef};
+use super::extensions::{NonceRef, RequestExtensions, check_single_extensions};
+use crate::asn1::{DerError, Reader, tag};
+
+/// Certificates that one request may ask about. 8 KiB hold about 120 of them.
+pub const MAX_CERT_IDS: usize = 100;
+
+/// A request that was read to its last octet.
+#[derive(Debug, Clone, Copy)]
+pub struct OcspRequest<'a> {
+    /// The content of requestList, checked.
+    list: Reader<'a>,
+    count: usize,
+    pub nonce: Option<NonceRef<'a>>,
+    /// The content of PreferredSignatureAlgorithms (RFC 6960 4.4.7.1).
+    pub preferred_algorithms: Option<&'a [u8]>,
+    /// Whether it carries a signature. It is not verified: RFC 9919 3.1.2 lets it be ignored.
+    pub is_signed: bool,
+}
+
+/// Why octets are not a request that can be answered. Each of them is `malformedRequest` to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    #[error("the request is malformed: {0}")]
+    Der(#[from] DerError),
+    #[error(transparent)]
+    CertId(#[from] CertIdError),
+    /// A version other than v1.
+    #[error("the request's version is not v1")]
+    Version,
+    /// requestList is empty.
+    #[error("the request asks about no certificate")]
+    Empty,
+    #[error("the request asks about more than {MAX_CERT_IDS} certificates")]
+    TooMany,
+    #[error("the request has a critical extension that is not understood")]
+    UnknownCriticalExtension,
+    #[error("the request has an extension twice")]
+    DuplicateExtension,
+    #[error("the request has too many extensions")]
+    TooManyExtensions,
+    /// Empty, over 128 octets, or not in an OCTET STRING (RFC 9654 2.1).
+    #[error("the request's nonce is malformed")]
+    Nonce,
+    #[error("the request does not accept a basic response")]
+    BasicNotAcceptable,
+}
+
+impl<'a> OcspRequest<'a> {
+    /// Reads a whole request; nothing may follow it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn parse(octets: &'a [u8]) -> Result<Self, RequestError> {
+        let mut outer = Reader::new(octets);
+        let mut request = outer.sequence()?;
+        outer.finish()?;
+        let mut tbs = request.sequence()?;
+        let signature = request.optional(tag::context_constructed(0))?;
+        request.finish()?;
+
+        if let Some(version) = tbs.optional(tag::context_constructed(0))? {
+            // DEFAULT v1: written out it is not DER, but it is what it says.
+            let mut version = Reader::new(version.content);
+            if version.integer()? != [0] {
+                return Err(RequestError::Version);
+            }
+            version.finish()?;
+        }
+        // requestorName: RFC 9919 3.1.2 has it treated as if it were absent.
+        tbs.optional(tag::context_constructed(1))?;
+        let list = tbs.sequence()?;
+        let mut extensions = RequestExtensions::default();
+        if let Some(explicit) = tbs.optional(tag::context_constructed(2))? {
+            let mut explicit = Reader::new(explicit.content);
+            let extension_list = explicit.sequence()?;
+            explicit.finish()?;
+            extensions = RequestExtensions::parse(extension_list)?;
+        }
+        tbs.finish()?;
+
+        let mut count = 0;
+        let mut rest = list;
+        while !rest.is_empty() {
+            read_request(&mut rest)?;
+            count += 1;
+            if count > MAX_CERT_IDS {
+                return Err(RequestError::TooMany);
+            }
+        }
+        if count == 0 {
+            return Err(RequestError::Empty);
+        }
+        Ok(Self {
+            list,
+            count,
+            nonce: extensions.nonce,
+            preferred_algorithms: extensions.preferred_algorithms,
+            is_signed: signature.is_some(),
+        })
+    }
+
+    /// How many certificates are asked about: 1 to [`MAX_CERT_IDS`].
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Never: an empty request is malformed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The CertIDs in the order they were asked.
+    pub fn cert_ids(&self) -> impl Iterator<Item = CertIdRef<'a>> + use<'a> {
+        let mut rest = self.list;
+        // `parse` has read each of them once, so none fails now.
+        std::iter::from_fn(move || if rest.is_empty() { None } else { read_request(&mut rest).ok() })
+    }
+}
+
+fn read_request<'a>(list: &mut Reader<'a>) -> Result<CertIdRef<'a>, RequestError> {
+    let mut request = list.sequence()?;
+    let cert_id = CertIdRef::read(&mut request)?;
+    if let Some(explicit) = request.optional(tag::context_constructed(0))? {
+        let mut explicit = Reader::new(explicit.content);
+        let extensions = explicit.sequence()?;
+        explicit.finish()?;
+        check_single_extensions(extensions)?;
+    }
+    request.finish()?;
+    Ok(cert_id)
+}

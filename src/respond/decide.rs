@@ -1,0 +1,103 @@
+//! What is said of one certificate.
+//!
+//! The order is that of safety: a revocation from any fresh CRL counts, whatever else is missing;
+//! `good` needs every CRL that the serial number may be on to be loaded and fresh.
+
+use crate::ocsp::{CertStatus, OcspResponseStatus};
+use crate::snapshot::{Key, Unlisted, Window};
+use crate::store::{Inventoried, InventoryState, ReadView, StatusRow, StoreError};
+use crate::x509::{SerialNumber, UnixTime};
+
+/// One certificate's status, and the time for which it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Decision {
+    pub status: CertStatus,
+    pub window: Window,
+    /// `Revoked` because it was never issued (RFC 6960 4.4.8).
+    pub never_issued: bool,
+}
+
+/// Why the whole request gets an error status.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// A CRL that the answer depends on is missing or ran out.
+    Stale,
+    /// The serial number is not on record, and the operator wants that answered `unauthorized`.
+    NotOnRecord,
+    /// The store failed.
+    Store,
+}
+
+impl Refusal {
+    pub fn status(&self) -> OcspResponseStatus {
+        match self {
+            Self::Stale => OcspResponseStatus::TryLater,
+            Self::NotOnRecord => OcspResponseStatus::Unauthorized,
+            Self::Store => OcspResponseStatus::InternalError,
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(_: StoreError) -> Self {
+        Self::Store
+    }
+}
+
+/// Decides about a serial number of the CA behind `key`.
+pub(super) fn decide(
+    key: &Key,
+    view: &ReadView,
+    serial_number: &SerialNumber,
+    now: UnixTime,
+) -> Result<Decision, Refusal> {
+    let rows = view.revocations(key.number, serial_number)?;
+    if !rows.as_slice().is_empty() {
+        return revoked(key, rows.as_slice(), now);
+    }
+    if key.inventory == InventoryState::Absent {
+        return unlisted(key, now);
+    }
+    let window = match (view.inventory(key.number, serial_number)?, key.inventory) {
+        // Half an inventory says nothing of what it does not list.
+        (Inventoried::Unlisted, InventoryState::Partial { .. }) => None,
+        (Inventoried::Unlisted, _) => return unlisted(key, now),
+        (Inventoried::InScope(point), _) => key.scopes.at_point(point, now),
+        (Inventoried::Listed, _) => key.scopes.whole(now).ok(),
+    };
+    let window = window.ok_or(Refusal::Stale)?;
+    Ok(Decision { status: CertStatus::Good, window, never_issued: false })
+}
+
+/// For a CertID of another issuer in the same request.
+pub(super) fn not_ours(key: &Key, now: UnixTime) -> Result<Decision, Refusal> {
+    let window = key.scopes.whole(now).map_err(|_| Refusal::Stale)?;
+    Ok(Decision { status: CertStatus::Unknown, window, never_issued: false })
+}
+
+/// Of the rows that rest on a fresh CRL the gravest counts: a permanent revocation before a hold, then
+/// the earlier one.
+fn revoked(key: &Key, rows: &[StatusRow], now: UnixTime) -> Result<Decision, Refusal> {
+    rows.iter()
+        .filter_map(|row| Some((row, key.scopes.of_scope(row.scope, now)?)))
+        .min_by_key(|(row, _)| (row.revocation.is_hold(), row.revocation.time))
+        .map(|(row, window)| Decision {
+            status: CertStatus::Revoked(row.revocation),
+            window,
+            never_issued: false,
+        })
+        .ok_or(Refusal::Stale)
+}
+
+fn unlisted(key: &Key, now: UnixTime) -> Result<Decision, Refusal> {
+    if key.unlisted == Unlisted::Unauthorized {
+        return Err(Refusal::NotOnRecord);
+    }
+    let window = key.scopes.whole(now).map_err(|_| Refusal::Stale)?;
+    let (status, never_issued) = match key.unlisted {
+        Unlisted::Good => (CertStatus::Good, false),
+        Unlisted::Revoked => (CertStatus::NEVER_ISSUED, true),
+        Unlisted::Unknown | Unlisted::Unauthorized => (CertStatus::Unknown, false),
+    };
+    Ok(Decision { status, window, never_issued })
+}

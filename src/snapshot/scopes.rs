@@ -1,0 +1,209 @@
+//! Which CRL scopes an answer may rest on, and for how long (design: decision 6).
+//!
+//! A scope is what one CRL speaks of: the names, kinds of certificates and reasons of its
+//! issuingDistributionPoint, signed by one key. `good` rests on all the scopes that a serial number may
+//! belong to: all of the issuer's, or, where the inventory names the distribution point, that one's.
+
+use super::Issuer;
+use crate::signing::digest;
+use crate::store::{DistributionPointNumber, ScopeNumber, ScopeRecord};
+use crate::x509::crl::CertificateKinds;
+use crate::x509::{Certificate, HashAlgorithm, UnixTime};
+use std::collections::HashMap;
+use std::fmt;
+
+/// Which scopes must be there before an issuer answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScopesPolicy {
+    /// Those that came so far, one at least.
+    Discovered,
+    /// So many.
+    Count(usize),
+    /// One for each of these distribution points, in canonical form, and the text they were read from.
+    Listed(Vec<(Vec<u8>, String)>),
+}
+
+/// The time for which a status is known: from the oldest thisUpdate to the nearest nextUpdate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    pub this_update: UnixTime,
+    pub next_update: UnixTime,
+}
+
+impl Window {
+    fn and(self, other: Self) -> Self {
+        Self {
+            this_update: self.this_update.min(other.this_update),
+            next_update: self.next_update.min(other.next_update),
+        }
+    }
+
+    /// Whether it may still be answered from.
+    #[must_use]
+    pub fn is_fresh(&self, now: UnixTime) -> bool {
+        now < self.next_update
+    }
+}
+
+/// Why `good` cannot be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// No CRL is loaded.
+    Empty,
+    /// Fewer scopes than configured.
+    Missing { have: usize, want: usize },
+    /// The scopes leave out certificates of a kind, or reasons.
+    Partial,
+    /// The nearest nextUpdate has passed.
+    Expired { since: UnixTime },
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("no CRL is loaded"),
+            Self::Missing { have, want } => write!(f, "{have} of {want} CRL scopes are loaded"),
+            Self::Partial => f.write_str(
+                "the CRLs together do not cover user certificates, CA certificates and all reasons",
+            ),
+            Self::Expired { since } => write!(f, "a CRL ran out at {since}"),
+        }
+    }
+}
+
+/// The scopes that matter for one CA key.
+#[derive(Debug, Clone)]
+pub struct ScopeSet {
+    all: Result<Window, Coverage>,
+    by_distribution_point: HashMap<DistributionPointNumber, Window>,
+    by_number: HashMap<ScopeNumber, Window>,
+}
+
+/// What reasons and kinds a group of scopes covers together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Covered {
+    /// Reason flags 1 to 8 (RFC 5280 4.2.1.13), for user and for CA certificates.
+    user: u16,
+    ca: u16,
+}
+
+/// Every reason that a CRL may be limited to: flag 0 is unused.
+const ALL_REASONS: u16 = 0b1_1111_1110;
+
+impl Covered {
+    fn add(&mut self, record: &ScopeRecord) {
+        let reasons = record.crl.key.reasons.map_or(ALL_REASONS, |reasons| reasons & ALL_REASONS);
+        match record.crl.key.contains {
+            CertificateKinds::All => {
+                self.user |= reasons;
+                self.ca |= reasons;
+            }
+            CertificateKinds::User => self.user |= reasons,
+            CertificateKinds::Ca => self.ca |= reasons,
+            CertificateKinds::Attribute => {}
+        }
+    }
+}
+
+impl ScopeSet {
+    /// The scopes signed by the key of `certificate`, or, where it signed none, those of the issuer's
+    /// other keys: after a rollover the new key speaks for the certificates of the old one.
+    #[must_use]
+    pub fn of_key(records: &[ScopeRecord], issuer: &Issuer, certificate: &Certificate) -> Self {
+        let signing_key = digest(HashAlgorithm::Sha256, certificate.public_key().bits());
+        let of_issuer = || records.iter().filter(|record| record.issuer() == issuer.number);
+        let own: Vec<_> =
+            of_issuer().filter(|record| record.crl.key.signing_key == signing_key.as_ref()).collect();
+        let relevant = if own.is_empty() { of_issuer().collect() } else { own };
+        Self {
+            all: whole(&relevant, &issuer.scopes),
+            by_distribution_point: points(&relevant),
+            // Not only the relevant ones: a certificate stays revoked whichever key said so.
+            by_number: of_issuer().map(|record| (record.number, window(record))).collect(),
+        }
+    }
+
+    /// What a serial number that may be in any scope can be answered from.
+    ///
+    /// # Errors
+    /// Why it cannot be answered at `now`.
+    pub fn whole(&self, now: UnixTime) -> Result<Window, Coverage> {
+        let window = self.all?;
+        if window.is_fresh(now) { Ok(window) } else { Err(Coverage::Expired { since: window.next_update }) }
+    }
+
+    /// What a serial number of this distribution point can be answered from; `None` when its CRL is
+    /// not loaded, does not cover it, or has run out.
+    #[must_use]
+    pub fn at_point(&self, point: DistributionPointNumber, now: UnixTime) -> Option<Window> {
+        self.by_distribution_point.get(&point).copied().filter(|window| window.is_fresh(now))
+    }
+
+    /// The window of the CRL with this number, if it is fresh.
+    #[must_use]
+    pub fn of_scope(&self, number: ScopeNumber, now: UnixTime) -> Option<Window> {
+        self.by_number.get(&number).copied().filter(|window| window.is_fresh(now))
+    }
+}
+
+fn window(record: &ScopeRecord) -> Window {
+    Window { this_update: record.crl.this_update, next_update: record.crl.next_update }
+}
+
+fn whole(records: &[&ScopeRecord], policy: &ScopesPolicy) -> Result<Window, Coverage> {
+    let all = records.iter().map(|record| window(record)).reduce(Window::and).ok_or(Coverage::Empty)?;
+    let missing = match policy {
+        ScopesPolicy::Discovered => None,
+        ScopesPolicy::Count(want) => (records.len() < *want).then_some((records.len(), *want)),
+        ScopesPolicy::Listed(points) => {
+            let have = points
+                .iter()
+                .filter(|(point, _)| records.iter().any(|record| record.crl.key.distribution_point == *point))
+                .count();
+            (have < points.len()).then_some((have, points.len()))
+        }
+    };
+    if let Some((have, want)) = missing {
+        return Err(Coverage::Missing { have, want });
+    }
+    // A distribution point that is there must be there for every reason; the issuer as a whole must
+    // be covered for both kinds of certificates.
+    let mut together = Covered::default();
+    for covered in covered_by_point(records).values() {
+        let whole = |reasons: u16| reasons == 0 || reasons == ALL_REASONS;
+        if !whole(covered.user) || !whole(covered.ca) {
+            return Err(Coverage::Partial);
+        }
+        together.user |= covered.user;
+        together.ca |= covered.ca;
+    }
+    if together.user == ALL_REASONS && together.ca == ALL_REASONS { Ok(all) } else { Err(Coverage::Partial) }
+}
+
+fn covered_by_point(records: &[&ScopeRecord]) -> HashMap<Option<DistributionPointNumber>, Covered> {
+    let mut points: HashMap<Option<DistributionPointNumber>, Covered> = HashMap::new();
+    for record in records {
+        points.entry(record.distribution_point_number).or_default().add(record);
+    }
+    points
+}
+
+fn points(records: &[&ScopeRecord]) -> HashMap<DistributionPointNumber, Window> {
+    let covered = covered_by_point(records);
+    let mut windows: HashMap<DistributionPointNumber, Window> = HashMap::new();
+    for record in records {
+        let Some(point) = record.distribution_point_number else { continue };
+        // What an inventory lists are user certificates; one CRL for CAs more or less changes nothing.
+        let speaks_of_users =
+            matches!(record.crl.key.contains, CertificateKinds::All | CertificateKinds::User);
+        if speaks_of_users
+            && covered
+                .get(&record.distribution_point_number)
+                .is_some_and(|covered| covered.user == ALL_REASONS)
+        {
+            let one = window(record);
+            windows.entry(point).and_modify(|window| *window = window.and(one)).or_insert(one);
+        }
+    }
+    windows
+}

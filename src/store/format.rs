@@ -1,0 +1,420 @@
+//! The octets of every row: format version 1. Only the store calls it; no I/O here.
+//!
+//! Integers are big-endian. Every value but the bare numbers begins with [`ROW_VERSION`]. Whatever
+//! is read back is checked in full: octets that are never written here are a [`BadRow`], never a panic.
+//!
+//! | family | key | value |
+//! | --- | --- | --- |
+//! | `status` | issuer u32, serial octets | version, then a row per scope, in order of scope: scope u32, body |
+//! | `scope_rows` | scope u32, serial octets | version, body |
+//! | `inventory` | issuer u32, serial octets | nothing, or distribution point u32 |
+//! | `meta` | `format` | u32, [`FORMAT`] |
+//! | | `N`, kind | u32, the last number given out of that kind (`I`, `D`, `S`) |
+//! | | `I`, canonical issuer name | issuer u32 |
+//! | | `D`, canonical distribution point | distribution point u32 |
+//! | | `K`, [scope key](scope_key) | scope u32 |
+//! | | `S`, scope u32 | [scope record](encode_record) |
+//! | | `P`, scope u32 | issuer u32: rows of a scope that has no record (first load under way, or removal) |
+//! | | `V`, issuer u32 | version, 0 (partial) or 1 (complete), rows u64 |
+//!
+//! A body is one octet of flags (low four bits the reason, 0 for none; 0x10 retained; 0x20 an
+//! invalidity date follows), then the revocation time and perhaps the invalidity date, each five
+//! octets of seconds since the year 0. Serial octets are those of the DER INTEGER, so keys of one
+//! number sort as [`SerialNumber`] does, and a serial that is a prefix of another is another key.
+
+use super::scope::{
+    CertificateKinds, DistributionPointNumber, IssuerNumber, ScopeKey, ScopeNumber, ScopeRecord,
+    ScopeRecordDraft,
+};
+use crate::x509::{CrlReason, Revocation, SerialNumber, UnixTime};
+
+/// Version of the whole store. It goes up when an older ocsprey would misread what is written.
+///
+/// History: 1, the first.
+pub const FORMAT: u32 = 1;
+
+/// First octet of the values described above.
+pub const ROW_VERSION: u8 = 1;
+
+/// Key of the store's format version in `meta`.
+pub const FORMAT_KEY: &[u8] = b"format";
+
+/// A kind of numbers that `meta` gives out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum NumberKind {
+    Issuer = b'I',
+    DistributionPoint = b'D',
+    Scope = b'S',
+}
+
+/// A value whose octets are not what is written here; it says which kind of row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadRow(pub &'static str);
+
+/// Reads a value from its front.
+struct Octets<'a> {
+    rest: &'a [u8],
+    row: &'static str,
+}
+
+impl<'a> Octets<'a> {
+    fn new(row: &'static str, value: &'a [u8]) -> Self {
+        Self { rest: value, row }
+    }
+
+    fn versioned(row: &'static str, value: &'a [u8]) -> Result<Self, BadRow> {
+        let mut octets = Self::new(row, value);
+        if octets.array()? == [ROW_VERSION] { Ok(octets) } else { Err(BadRow(row)) }
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], BadRow> {
+        let (first, rest) = self.rest.split_first_chunk::<N>().ok_or(BadRow(self.row))?;
+        self.rest = rest;
+        Ok(*first)
+    }
+
+    fn u32(&mut self) -> Result<u32, BadRow> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, BadRow> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    /// Seconds since the year 0, in five octets.
+    fn time(&mut self) -> Result<UnixTime, BadRow> {
+        let [a, b, c, d, e] = self.array()?;
+        let seconds = i64::from_be_bytes([0, 0, 0, a, b, c, d, e]) + UnixTime::MIN.seconds();
+        let time = UnixTime::from_seconds(seconds);
+        if time.seconds() == seconds { Ok(time) } else { Err(BadRow(self.row)) }
+    }
+
+    /// Octets with their number (u32) before them.
+    fn counted(&mut self) -> Result<Vec<u8>, BadRow> {
+        let count = usize::try_from(self.u32()?).map_err(|_| BadRow(self.row))?;
+        let (first, rest) = self.rest.split_at_checked(count).ok_or(BadRow(self.row))?;
+        self.rest = rest;
+        Ok(first.to_vec())
+    }
+
+    fn end(self) -> Result<(), BadRow> {
+        if self.rest.is_empty() { Ok(()) } else { Err(BadRow(self.row)) }
+    }
+}
+
+fn time_octets(time: UnixTime) -> [u8; 5] {
+    // A UnixTime is at most 315,569,519,999 seconds after the year 0: below 2^39, so the top three are 0.
+    let [_, _, _, a, b, c, d, e] = time.since(UnixTime::MIN).to_be_bytes();
+    [a, b, c, d, e]
+}
+
+fn put_counted(out: &mut Vec<u8>, octets: &[u8]) {
+    // Names, CRL numbers and extensions: each is an element of at most 4 GiB less one.
+    let count = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&count.to_be_bytes());
+    out.extend(octets.iter().take(count as usize));
+}
+
+/// A key of `status`, `scope_rows` or `inventory`: a number, then a serial. On the stack: a
+/// request makes one for each serial it asks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowKey {
+    octets: [u8; 4 + SerialNumber::MAX_OCTETS],
+    len: usize,
+}
+
+impl RowKey {
+    pub fn new(number: u32, serial: &SerialNumber) -> Self {
+        let mut octets = [0; 4 + SerialNumber::MAX_OCTETS];
+        let source = number.to_be_bytes().into_iter().chain(serial.as_bytes().iter().copied());
+        for (place, octet) in octets.iter_mut().zip(source) {
+            *place = octet;
+        }
+        Self { octets, len: 4 + serial.as_bytes().len() }
+    }
+}
+
+impl AsRef<[u8]> for RowKey {
+    fn as_ref(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or(&self.octets)
+    }
+}
+
+/// The serial number in a key of `status`, `scope_rows` or `inventory`.
+pub fn serial_of(key: &[u8]) -> Result<SerialNumber, BadRow> {
+    const ROW: &str = "the key of a status row";
+    let mut octets = Octets::new(ROW, key);
+    octets.u32()?;
+    SerialNumber::from_der_content(octets.rest).map_err(|_| BadRow(ROW))
+}
+
+const REASON: u8 = 0x0f;
+const RETAINED: u8 = 0x10;
+const INVALIDITY: u8 = 0x20;
+
+/// What a scope says of a serial, as it stands in rows. Two are equal exactly when their octets are,
+/// which is how the difference between two CRLs is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Body {
+    flags: u8,
+    time: UnixTime,
+    invalidity: UnixTime,
+}
+
+impl Body {
+    pub fn new(revocation: &Revocation, retained: bool) -> Self {
+        // "unspecified" is the same as no reason (RFC 5280 5.3.1), so 0 stands for both.
+        let mut flags = revocation.reason.map_or(0, CrlReason::value);
+        if retained {
+            flags |= RETAINED;
+        }
+        if revocation.invalidity.is_some() {
+            flags |= INVALIDITY;
+        }
+        Self { flags, time: revocation.time, invalidity: revocation.invalidity.unwrap_or(UnixTime::EPOCH) }
+    }
+
+    pub fn is_retained(&self) -> bool {
+        self.flags & RETAINED != 0
+    }
+
+    pub fn is_hold(&self) -> bool {
+        self.flags & REASON == CrlReason::CertificateHold.value()
+    }
+
+    pub fn retained(self) -> Self {
+        Self { flags: self.flags | RETAINED, ..self }
+    }
+
+    pub fn revocation(&self) -> Revocation {
+        Revocation {
+            time: self.time,
+            reason: match self.flags & REASON {
+                0 => None,
+                value => CrlReason::from_value(value),
+            },
+            invalidity: (self.flags & INVALIDITY != 0).then_some(self.invalidity),
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(self.flags);
+        out.extend_from_slice(&time_octets(self.time));
+        if self.flags & INVALIDITY != 0 {
+            out.extend_from_slice(&time_octets(self.invalidity));
+        }
+    }
+
+    fn take(octets: &mut Octets<'_>) -> Result<Self, BadRow> {
+        let [flags] = octets.array()?;
+        let known =
+            flags & !(REASON | RETAINED | INVALIDITY) == 0 && CrlReason::from_value(flags & REASON).is_some();
+        if !known {
+            return Err(BadRow(octets.row));
+        }
+        let time = octets.time()?;
+        let invalidity = if flags & INVALIDITY != 0 { octets.time()? } else { UnixTime::EPOCH };
+        Ok(Self { flags, time, invalidity })
+    }
+
+    /// The value of a `scope_rows` row.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.clear();
+        out.push(ROW_VERSION);
+        self.put(out);
+    }
+
+    /// From the value of a `scope_rows` row.
+    pub fn decode(value: &[u8]) -> Result<Self, BadRow> {
+        let mut octets = Octets::versioned("a row of a CRL scope", value)?;
+        let body = Self::take(&mut octets)?;
+        octets.end()?;
+        Ok(body)
+    }
+}
+
+const STATUS: &str = "a status row";
+
+/// Gives `each` the rows in a `status` value, in order of scope.
+pub fn for_each_status(value: &[u8], mut each: impl FnMut(ScopeNumber, Body)) -> Result<(), BadRow> {
+    let mut octets = Octets::versioned(STATUS, value)?;
+    let mut before = None;
+    while !octets.rest.is_empty() {
+        let scope = octets.u32()?;
+        if before.is_some_and(|before| before >= scope) {
+            return Err(BadRow(STATUS));
+        }
+        before = Some(scope);
+        each(ScopeNumber(scope), Body::take(&mut octets)?);
+    }
+    // A key without rows is deleted, not kept.
+    if before.is_some() { Ok(()) } else { Err(BadRow(STATUS)) }
+}
+
+/// Writes to `out` the `status` value that has `body` as the row of `scope` (`None`: no such row) and
+/// the other rows of `value`. `out` is empty when no row is left: the key is to be deleted.
+pub fn with_status(
+    value: Option<&[u8]>,
+    scope: ScopeNumber,
+    body: Option<Body>,
+    out: &mut Vec<u8>,
+) -> Result<(), BadRow> {
+    fn put_row(out: &mut Vec<u8>, scope: ScopeNumber, body: &Body) {
+        if out.is_empty() {
+            out.push(ROW_VERSION);
+        }
+        out.extend_from_slice(&scope.0.to_be_bytes());
+        body.put(out);
+    }
+    out.clear();
+    let mut mine = body;
+    if let Some(value) = value {
+        for_each_status(value, |other, row| {
+            if other >= scope
+                && let Some(body) = mine.take()
+            {
+                put_row(out, scope, &body);
+            }
+            if other != scope {
+                put_row(out, other, &row);
+            }
+        })?;
+    }
+    if let Some(body) = mine {
+        put_row(out, scope, &body);
+    }
+    Ok(())
+}
+
+/// The value of an `inventory` row.
+pub fn encode_inventory(distribution_point: Option<DistributionPointNumber>) -> ([u8; 4], usize) {
+    distribution_point.map_or(([0; 4], 0), |number| (number.0.to_be_bytes(), 4))
+}
+
+/// From the value of an `inventory` row.
+pub fn decode_inventory(value: &[u8]) -> Result<Option<DistributionPointNumber>, BadRow> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    decode_number("an inventory row", value).map(|number| Some(DistributionPointNumber(number)))
+}
+
+/// The value of an issuer's `V` row.
+pub fn encode_inventory_state(complete: bool, rows: u64) -> Vec<u8> {
+    let mut out = vec![ROW_VERSION, u8::from(complete)];
+    out.extend_from_slice(&rows.to_be_bytes());
+    out
+}
+
+/// From the value of an issuer's `V` row: whether the inventory is complete, and its rows.
+pub fn decode_inventory_state(value: &[u8]) -> Result<(bool, u64), BadRow> {
+    const ROW: &str = "the state of an inventory";
+    let mut octets = Octets::versioned(ROW, value)?;
+    let complete = match octets.array()? {
+        [0] => false,
+        [1] => true,
+        _ => return Err(BadRow(ROW)),
+    };
+    let rows = octets.u64()?;
+    octets.end()?;
+    Ok((complete, rows))
+}
+
+/// From a value that is one number.
+pub fn decode_number(row: &'static str, value: &[u8]) -> Result<u32, BadRow> {
+    let mut octets = Octets::new(row, value);
+    let number = octets.u32()?;
+    octets.end()?;
+    Ok(number)
+}
+
+/// The key of the last number of a kind, in `meta`.
+pub fn last_number_key(kind: NumberKind) -> [u8; 2] {
+    [b'N', kind as u8]
+}
+
+/// The key of a number (`S`, `P` or `V` rows) in `meta`.
+pub fn number_key(tag: u8, number: u32) -> [u8; 5] {
+    let [a, b, c, d] = number.to_be_bytes();
+    [tag, a, b, c, d]
+}
+
+/// The number in such a key.
+pub fn number_of_key(key: &[u8]) -> Result<u32, BadRow> {
+    const ROW: &str = "a key among the scopes";
+    decode_number(ROW, key.get(1..).ok_or(BadRow(ROW))?)
+}
+
+/// The key of a name (`I` or `D` rows) in `meta`.
+pub fn name_key(kind: NumberKind, name: &[u8]) -> Vec<u8> {
+    let mut key = vec![kind as u8];
+    key.extend_from_slice(name);
+    key
+}
+
+/// The `K` key of a scope: issuer u32, signing key, kinds, reasons (five octets: whether there are any,
+/// then u32), distribution point to the end.
+pub fn scope_key(key: &ScopeKey) -> Vec<u8> {
+    let mut out = vec![b'K'];
+    put_scope(&mut out, key);
+    out.extend_from_slice(&key.distribution_point);
+    out
+}
+
+fn put_scope(out: &mut Vec<u8>, key: &ScopeKey) {
+    out.extend_from_slice(&key.issuer.0.to_be_bytes());
+    out.extend_from_slice(&key.signing_key);
+    out.push(key.contains as u8);
+    out.push(u8::from(key.reasons.is_some()));
+    out.extend_from_slice(&u32::from(key.reasons.unwrap_or(0)).to_be_bytes());
+}
+
+/// The value of a scope's `S` row: version; issuer u32, signing key, kinds, reasons as in its
+/// [key](scope_key); distribution point number u32 (0 for none); this update, next update and
+/// time of ingest, five octets each; entries u64; retained u64; SHA-256 of the CRL; then, each with
+/// its number of octets (u32) before it, CRL number, distribution point, IDP extension.
+pub fn encode_record(record: &ScopeRecord) -> Vec<u8> {
+    let crl = &record.crl;
+    let mut out = vec![ROW_VERSION];
+    put_scope(&mut out, &crl.key);
+    out.extend_from_slice(&record.distribution_point_number.map_or(0, |number| number.0).to_be_bytes());
+    for time in [crl.this_update, crl.next_update, crl.ingested_at] {
+        out.extend_from_slice(&time_octets(time));
+    }
+    out.extend_from_slice(&record.entries.to_be_bytes());
+    out.extend_from_slice(&record.retained.to_be_bytes());
+    out.extend_from_slice(&crl.crl_sha256);
+    for octets in [&crl.crl_number, &crl.key.distribution_point, &crl.idp] {
+        put_counted(&mut out, octets);
+    }
+    out
+}
+
+/// From the value of a scope's `S` row.
+pub fn decode_record(number: ScopeNumber, value: &[u8]) -> Result<ScopeRecord, BadRow> {
+    const ROW: &str = "the record of a CRL scope";
+    let mut octets = Octets::versioned(ROW, value)?;
+    let issuer = IssuerNumber(octets.u32()?);
+    let signing_key = octets.array()?;
+    let [kinds, some_reasons] = octets.array()?;
+    let contains = CertificateKinds::from_value(kinds).ok_or(BadRow(ROW))?;
+    let reasons = u16::try_from(octets.u32()?).map_err(|_| BadRow(ROW))?;
+    let reasons = match (some_reasons, reasons) {
+        (0, 0) => None,
+        (1, mask) => Some(mask),
+        _ => return Err(BadRow(ROW)),
+    };
+    let distribution_point_number = match octets.u32()? {
+        0 => None,
+        number => Some(DistributionPointNumber(number)),
+    };
+    let (this_update, next_update, ingested_at) = (octets.time()?, octets.time()?, octets.time()?);
+    let (entries, retained) = (octets.u64()?, octets.u64()?);
+    let crl_sha256 = octets.array()?;
+    let (crl_number, distribution_point, idp) = (octets.counted()?, octets.counted()?, octets.counted()?);
+    octets.end()?;
+    let key = ScopeKey { issuer, signing_key, distribution_point, contains, reasons };
+    let crl = ScopeRecordDraft { key, idp, crl_number, this_update, next_update, crl_sha256, ingested_at };
+    Ok(ScopeRecord { number, distribution_point_number, crl, entries, retained })
+}

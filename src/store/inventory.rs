@@ -1,0 +1,107 @@
+//! Loading an issuer's inventory of issued serial numbers. Called by ingest, one writer at a time.
+//!
+//! An inventory is hundreds of millions of rows and only grows, so it goes in batches that are
+//! visible as they come, in memory that does not depend on the count. Loading is idempotent: after
+//! a crash, or a file that breaks off, the same load again adds what is missing and counts right,
+//! because the count of rows is written in the same batch as the rows. Until the first load has
+//! come to its end the inventory is [`InventoryState::Partial`]: an unlisted serial says nothing yet.
+
+use super::db::{Db, Durability, Family};
+use super::error::{LoadError, StoreError};
+use super::format::{RowKey, decode_inventory, encode_inventory, encode_inventory_state, number_key};
+use super::registry;
+use super::scope::{DistributionPointNumber, InventoryLoad, InventoryState, IssuerNumber};
+use crate::x509::SerialNumber;
+
+/// Serial numbers a batch: 100,000 of them are about 5 MB, and one append to the log.
+const CHUNK: usize = 100_000;
+
+type Listed = (SerialNumber, Option<DistributionPointNumber>);
+
+/// Adds `serials` to the inventory of `issuer`. Under the writer's lock.
+pub fn load<E>(
+    db: &Db,
+    issuer: IssuerNumber,
+    serials: impl Iterator<Item = Result<Listed, E>>,
+) -> Result<InventoryLoad, LoadError<E>> {
+    let key = number_key(b'V', issuer.0);
+    let state = registry::inventory_state(db, db.get_meta(&key)?.as_deref())?;
+    let mut loader = Loader {
+        db,
+        issuer,
+        is_complete: matches!(state, InventoryState::Complete { .. }),
+        rows: state.rows(),
+        load: InventoryLoad::default(),
+    };
+    let mut chunk = Vec::with_capacity(CHUNK);
+    for listed in serials {
+        chunk.push(listed.map_err(LoadError::Source)?);
+        if chunk.len() == CHUNK {
+            // A crash after this batch leaves a part of the inventory, counted right, and `Partial` if it is
+            // the first load.
+            loader.add(&mut chunk)?;
+        }
+    }
+    loader.add(&mut chunk)?;
+    // The mark that the load came to its end; its sync makes all batches before it durable.
+    let mut batch = db.batch()?;
+    batch.put_meta(&key, &encode_inventory_state(true, loader.rows));
+    batch.commit(Durability::Synced)?;
+    Ok(loader.load)
+}
+
+struct Loader<'a> {
+    db: &'a Db,
+    issuer: IssuerNumber,
+    is_complete: bool,
+    rows: u64,
+    load: InventoryLoad,
+}
+
+impl Loader<'_> {
+    /// Writes `chunk` and empties it.
+    fn add(&mut self, chunk: &mut Vec<Listed>) -> Result<(), StoreError> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let given = chunk.len();
+        // Sorted, the look-ups share blocks. Of a serial given twice the one with a distribution point
+        // (the higher, if both have one) comes last and counts.
+        chunk.sort_unstable();
+        chunk.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                *earlier = *later;
+            }
+            is_same
+        });
+        self.load.already_there += (given - chunk.len()) as u64;
+        let mut batch = self.db.batch()?;
+        for group in chunk.chunks(256) {
+            let keys: Vec<RowKey> =
+                group.iter().map(|(serial, _)| RowKey::new(self.issuer.0, serial)).collect();
+            let values = self.db.get_many(Family::Inventory, &keys)?;
+            for (((_, distribution_point), key), value) in group.iter().zip(&keys).zip(values) {
+                let held = value.map(|value| decode_inventory(&value)).transpose();
+                match held.map_err(|bad| self.db.bad(bad))? {
+                    Some(held) if distribution_point.is_none() || held == *distribution_point => {
+                        self.load.already_there += 1;
+                        continue;
+                    }
+                    Some(_) => self.load.moved += 1,
+                    None => {
+                        self.load.added += 1;
+                        self.rows += 1;
+                    }
+                }
+                let (octets, len) = encode_inventory(*distribution_point);
+                batch.put_inventory(key, octets.get(..len).unwrap_or_default());
+            }
+        }
+        batch
+            .put_meta(&number_key(b'V', self.issuer.0), &encode_inventory_state(self.is_complete, self.rows));
+        batch.commit(Durability::Ordered)?;
+        chunk.clear();
+        Ok(())
+    }
+}

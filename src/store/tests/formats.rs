@@ -1,0 +1,188 @@
+//! Golden octets: what one version wrote, every later one of the same format must read.
+
+use super::super::format::*;
+use super::*;
+
+fn golden_record() -> ScopeRecord {
+    let key = ScopeKey {
+        issuer: IssuerNumber(2),
+        signing_key: [0xaa; 32],
+        distribution_point: b"DP".to_vec(),
+        contains: CertificateKinds::User,
+        reasons: Some(0x0102),
+    };
+    ScopeRecord {
+        number: ScopeNumber(3),
+        distribution_point_number: Some(DistributionPointNumber(9)),
+        crl: ScopeRecordDraft {
+            key,
+            idp: vec![0x30, 0x00],
+            crl_number: vec![0x01, 0x00],
+            this_update: UnixTime::EPOCH,
+            next_update: UnixTime::MAX,
+            crl_sha256: [0xcc; 32],
+            ingested_at: UnixTime::MIN,
+        },
+        entries: 5,
+        retained: 1,
+    }
+}
+
+#[test]
+fn keys_are_a_number_and_the_serial_octets() {
+    let key = RowKey::new(0x0102_0304, &serial("80"));
+    assert_eq!(key.as_ref(), [1, 2, 3, 4, 0x00, 0x80]);
+    assert_eq!(serial_of(key.as_ref()), Ok(serial("80")));
+    let longest = RowKey::new(1, &serial(&"ff".repeat(20)));
+    assert_eq!(longest.as_ref().len(), 25);
+    assert_eq!(serial_of(longest.as_ref()), Ok(serial(&"ff".repeat(20))));
+}
+
+#[test]
+fn golden_scope_row() {
+    let mut octets = Vec::new();
+    let hold = Body::new(&revoked(0, CrlReason::CertificateHold), false);
+    hold.encode(&mut octets);
+    assert_eq!(octets, [0x01, 0x06, 0x0e, 0x79, 0x74, 0x7c, 0x00]);
+    assert_eq!(Body::decode(&octets), Ok(hold));
+
+    let revocation = Revocation {
+        time: UnixTime::MAX,
+        reason: Some(CrlReason::KeyCompromise),
+        invalidity: Some(UnixTime::MIN),
+    };
+    let both = Body::new(&revocation, true);
+    both.encode(&mut octets);
+    assert_eq!(octets, [0x01, 0x31, 0x49, 0x79, 0x68, 0xbd, 0x7f, 0, 0, 0, 0, 0]);
+    assert_eq!(Body::decode(&octets), Ok(both));
+    assert_eq!((both.revocation(), both.is_retained()), (revocation, true));
+}
+
+#[test]
+fn unspecified_and_no_reason_are_one_row() {
+    let time = UnixTime::EPOCH;
+    let spelled = Revocation { time, reason: Some(CrlReason::Unspecified), invalidity: None };
+    let absent = Revocation { time, reason: None, invalidity: None };
+    assert_eq!(Body::new(&spelled, false), Body::new(&absent, false));
+    assert_eq!(Body::new(&spelled, false).revocation(), absent);
+}
+
+#[test]
+fn every_reason_and_time_comes_back() {
+    let mut octets = Vec::new();
+    for reason in CrlReason::ALL {
+        for seconds in [UnixTime::MIN.seconds(), -1, 0, 1_774_000_000, UnixTime::MAX.seconds()] {
+            for retained in [false, true] {
+                let revocation = revoked(seconds, reason);
+                Body::new(&revocation, retained).encode(&mut octets);
+                let body = Body::decode(&octets).unwrap();
+                assert_eq!((body.revocation(), body.is_retained()), (revocation, retained));
+            }
+        }
+    }
+}
+
+#[test]
+fn golden_status_row() {
+    let body = Body::new(&revoked(0, CrlReason::CertificateHold), false);
+    let (mut one, mut two, mut back) = (Vec::new(), Vec::new(), Vec::new());
+    with_status(None, ScopeNumber(0x0a), Some(body), &mut one).unwrap();
+    assert_eq!(one, [1, 0, 0, 0, 0x0a, 0x06, 0x0e, 0x79, 0x74, 0x7c, 0x00]);
+    with_status(Some(&one), ScopeNumber(2), Some(body.retained()), &mut two).unwrap();
+    assert_eq!(
+        two,
+        [
+            1, 0, 0, 0, 2, 0x16, 0x0e, 0x79, 0x74, 0x7c, 0x00, 0, 0, 0, 0x0a, 0x06, 0x0e, 0x79, 0x74, 0x7c,
+            0x00
+        ]
+    );
+    // Taken out again, whichever it is; the last one leaves nothing.
+    with_status(Some(&two), ScopeNumber(2), None, &mut back).unwrap();
+    assert_eq!(back, one);
+    with_status(Some(&one), ScopeNumber(7), None, &mut back).unwrap();
+    assert_eq!(back, one);
+    with_status(Some(&one), ScopeNumber(0x0a), None, &mut back).unwrap();
+    assert!(back.is_empty());
+}
+
+#[test]
+fn golden_numbers_and_inventory_rows() {
+    assert_eq!(encode_inventory(None).1, 0);
+    assert_eq!(encode_inventory(Some(DistributionPointNumber(0x0102))), ([0, 0, 1, 2], 4));
+    assert_eq!(decode_inventory(&[]), Ok(None));
+    assert_eq!(decode_inventory(&[0, 0, 1, 2]), Ok(Some(DistributionPointNumber(0x0102))));
+    assert_eq!(encode_inventory_state(true, 258), [1, 1, 0, 0, 0, 0, 0, 0, 1, 2]);
+    assert_eq!(decode_inventory_state(&[1, 0, 0, 0, 0, 0, 0, 0, 1, 2]), Ok((false, 258)));
+    assert_eq!(last_number_key(NumberKind::Scope), *b"NS");
+    assert_eq!(number_key(b'P', 258), [b'P', 0, 0, 1, 2]);
+    assert_eq!(name_key(NumberKind::Issuer, b"name"), b"Iname");
+    assert_eq!(FORMAT_KEY, b"format");
+}
+
+#[test]
+fn golden_scope_record() {
+    let record = golden_record();
+    let mut expected = vec![1, 0, 0, 0, 2];
+    expected.extend([0xaa; 32]);
+    expected.extend([1, 1, 0, 0, 1, 2]);
+    expected.extend([0, 0, 0, 9]);
+    expected.extend([0x0e, 0x79, 0x74, 0x7c, 0x00, 0x49, 0x79, 0x68, 0xbd, 0x7f, 0, 0, 0, 0, 0]);
+    expected.extend([0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 1]);
+    expected.extend([0xcc; 32]);
+    expected.extend([0, 0, 0, 2, 1, 0, 0, 0, 0, 2, b'D', b'P', 0, 0, 0, 2, 0x30, 0]);
+    assert_eq!(encode_record(&record), expected);
+    assert_eq!(decode_record(ScopeNumber(3), &expected), Ok(record.clone()));
+
+    let mut key = vec![b'K', 0, 0, 0, 2];
+    key.extend([0xaa; 32]);
+    key.extend([1, 1, 0, 0, 1, 2, b'D', b'P']);
+    assert_eq!(super::super::format::scope_key(&record.crl.key), key);
+}
+
+#[test]
+fn octets_never_written_are_refused() {
+    for value in [
+        &[][..],
+        &[2, 0, 0x0e, 0x79, 0x74, 0x7c, 0x00],
+        &[1, 0x07, 0x0e, 0x79, 0x74, 0x7c, 0x00],
+        &[1, 0x40, 0x0e, 0x79, 0x74, 0x7c, 0x00],
+        &[1, 0x20, 0x0e, 0x79, 0x74, 0x7c, 0x00],
+        &[1, 0, 0xff, 0xff, 0xff, 0xff, 0xff],
+        &[1, 0, 0x0e, 0x79, 0x74, 0x7c, 0x00, 0],
+    ] {
+        assert!(Body::decode(value).is_err(), "{value:02x?}");
+    }
+    let row = [0, 0, 0, 5, 0, 0, 0, 0, 0, 0];
+    let twice = [&[1][..], &row, &row].concat();
+    for value in [&[][..], &[1], &[2, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0], &[1, 0, 0, 0], &twice] {
+        assert!(for_each_status(value, |_, _| {}).is_err(), "{value:02x?}");
+    }
+    assert!(decode_inventory(&[1]).is_err());
+    assert!(decode_inventory_state(&[1, 2, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
+    assert!(serial_of(&[0, 0, 0]).is_err());
+    assert!(serial_of(&[0, 0, 0, 1, 0, 1]).is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_octets_are_read_or_refused_but_never_panic(value: Vec<u8>) {
+        let _ = Body::decode(&value);
+        let _ = for_each_status(&value, |_, _| {});
+        let _ = decode_record(ScopeNumber(1), &value);
+        let _ = decode_inventory_state(&value);
+        let _ = serial_of(&value);
+    }
+
+    #[test]
+    fn a_record_cut_short_or_changed_is_refused_or_another_record(cut in 0..200usize, flip in 0..200usize) {
+        let record = golden_record();
+        let mut octets = encode_record(&record);
+        if cut < octets.len() {
+            proptest::prop_assert!(decode_record(record.number, &octets[..cut]).is_err());
+        }
+        if let Some(octet) = octets.get_mut(flip) {
+            *octet ^= 0x80;
+            proptest::prop_assert_ne!(decode_record(record.number, &octets), Ok(record));
+        }
+    }
+}

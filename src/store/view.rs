@@ -1,0 +1,175 @@
+//! The read side: the store as it stood at one moment.
+//!
+//! A [`ReadView`] is made by whoever publishes a snapshot and is read by every request. It holds
+//! a RocksDB snapshot, so all its look-ups and its scopes agree with each other, whatever is written
+//! meanwhile; and the read options and family handles a look-up needs, so that a look-up takes no
+//! lock, makes no options and finds no family by name. It stays valid when the `Store` is dropped.
+//! Holding one for long keeps old rows from being compacted away, so the writer drops old ones.
+
+use super::db::{Db, Family};
+use super::error::StoreError;
+use super::format::{RowKey, decode_inventory, for_each_status, number_key};
+use super::registry;
+use super::scope::{
+    DistributionPointNumber, Inventoried, InventoryState, IssuerNumber, Rows, ScopeNumber, ScopeRecord,
+    StatusRow,
+};
+use crate::x509::SerialNumber;
+use rocksdb::{ColumnFamily, ReadOptions, Snapshot};
+use self_cell::self_cell;
+use std::fmt;
+use std::sync::Arc;
+
+struct Moment<'a> {
+    db: &'a Db,
+    /// Reads as of `snapshot`, and never outlives it.
+    read: ReadOptions,
+    /// Kept for its drop, which releases it in RocksDB.
+    _snapshot: Snapshot<'a>,
+    meta: &'a ColumnFamily,
+    status: &'a ColumnFamily,
+    inventory: &'a ColumnFamily,
+}
+
+self_cell!(
+    struct Pinned {
+        owner: Arc<Db>,
+        #[covariant]
+        dependent: Moment,
+    }
+);
+
+/// The store at one moment. `Send` and `Sync`; shared by all readers.
+pub struct ReadView {
+    pinned: Pinned,
+    scopes: Vec<ScopeRecord>,
+    /// Bit n: scope n has a record. Rows of others are loads under way or removals, and not shown.
+    recorded: Vec<u64>,
+}
+
+impl ReadView {
+    pub(super) fn new(db: Arc<Db>) -> Result<Self, StoreError> {
+        let mut scopes = Vec::new();
+        let pinned = Pinned::try_new(db, |db| {
+            let snapshot = db.rocks().snapshot();
+            scopes = registry::scopes(db, Some(&snapshot))?;
+            let mut read = ReadOptions::default();
+            read.set_snapshot(&snapshot);
+            Ok(Moment {
+                db,
+                read,
+                _snapshot: snapshot,
+                meta: db.family(Family::Meta)?,
+                status: db.family(Family::Status)?,
+                inventory: db.family(Family::Inventory)?,
+            })
+        })?;
+        let mut recorded = Vec::new();
+        for scope in &scopes {
+            let (word, bit) = place(scope.number);
+            if recorded.len() <= word {
+                recorded.resize(word + 1, 0);
+            }
+            if let Some(word) = recorded.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        Ok(Self { pinned, scopes, recorded })
+    }
+
+    /// Every scope, in order of number.
+    #[must_use]
+    pub fn scopes(&self) -> &[ScopeRecord] {
+        &self.scopes
+    }
+
+    /// The scope with this number.
+    #[must_use]
+    pub fn scope(&self, number: ScopeNumber) -> Option<&ScopeRecord> {
+        let index = self.scopes.binary_search_by_key(&number, |scope| scope.number).ok()?;
+        self.scopes.get(index)
+    }
+
+    /// What the scopes say of a serial number, in order of scope; no rows if none revokes it.
+    ///
+    /// # Errors
+    /// When the disk fails or the row is damaged.
+    pub fn revocations(&self, issuer: IssuerNumber, serial: &SerialNumber) -> Result<Rows, StoreError> {
+        let moment = self.pinned.borrow_dependent();
+        let mut rows = Rows::none();
+        if let Some(value) = moment.get(moment.status, RowKey::new(issuer.0, serial).as_ref())? {
+            for_each_status(&value, |scope, body| {
+                if self.is_recorded(scope) {
+                    rows.push(StatusRow {
+                        scope,
+                        revocation: body.revocation(),
+                        retained: body.is_retained(),
+                    });
+                }
+            })
+            .map_err(|bad| moment.db.bad(bad))?;
+        }
+        Ok(rows)
+    }
+
+    /// What the issuer's inventory says of a serial number. See [`ReadView::inventory_state`].
+    ///
+    /// # Errors
+    /// When the disk fails or the row is damaged.
+    pub fn inventory(&self, issuer: IssuerNumber, serial: &SerialNumber) -> Result<Inventoried, StoreError> {
+        let moment = self.pinned.borrow_dependent();
+        let Some(value) = moment.get(moment.inventory, RowKey::new(issuer.0, serial).as_ref())? else {
+            return Ok(Inventoried::Unlisted);
+        };
+        let distribution_point = decode_inventory(&value).map_err(|bad| moment.db.bad(bad))?;
+        Ok(distribution_point.map_or(Inventoried::Listed, Inventoried::InScope))
+    }
+
+    /// How complete the issuer's inventory is, and its rows. For whoever publishes, not for requests.
+    ///
+    /// # Errors
+    /// When the disk fails or the row is damaged.
+    pub fn inventory_state(&self, issuer: IssuerNumber) -> Result<InventoryState, StoreError> {
+        let moment = self.pinned.borrow_dependent();
+        let value = moment.get(moment.meta, &number_key(b'V', issuer.0))?;
+        registry::inventory_state(moment.db, value.as_deref())
+    }
+
+    /// The scopes of one issuer that name this distribution point, in order of number.
+    pub fn scopes_at(
+        &self,
+        issuer: IssuerNumber,
+        distribution_point: DistributionPointNumber,
+    ) -> impl Iterator<Item = &ScopeRecord> {
+        self.scopes.iter().filter(move |scope| {
+            scope.issuer() == issuer && scope.distribution_point_number == Some(distribution_point)
+        })
+    }
+
+    fn is_recorded(&self, scope: ScopeNumber) -> bool {
+        let (word, bit) = place(scope);
+        self.recorded.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+impl Moment<'_> {
+    fn get(
+        &self,
+        family: &ColumnFamily,
+        key: &[u8],
+    ) -> Result<Option<rocksdb::DBPinnableSlice<'_>>, StoreError> {
+        let value = self.db.rocks().get_pinned_cf_opt(&family, key, &self.read);
+        value.map_err(|error| self.db.failed(&error))
+    }
+}
+
+/// The word and the bit of a scope.
+fn place(scope: ScopeNumber) -> (usize, u64) {
+    (scope.0 as usize / 64, 1 << (scope.0 % 64))
+}
+
+impl fmt::Debug for ReadView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadView").field("scopes", &self.scopes.len()).finish_non_exhaustive()
+    }
+}
