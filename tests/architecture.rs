@@ -102,7 +102,10 @@ const BANNED: &[Banned] = &[
 ];
 
 /// Lawful exceptions to `BANNED`: file, word, reason. One that is no longer needed fails.
-const HOT_EXCEPTIONS: &[(&str, &str, &str)] = &[];
+const HOT_EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("src/snapshot/published.rs", "Mutex", "publishers put old snapshots by; loading never meets it"),
+    ("src/snapshot/mod.rs", "format!", "reasons for /readyz, which is not on a request's way"),
+];
 
 const MOST_LINES: usize = 500;
 /// Files that may be longer, up to `HARD_LIMIT`, and why. One that is no longer needed fails.
