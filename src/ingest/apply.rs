@@ -2,10 +2,10 @@
 
 use super::Refused;
 use super::read::{CrlContent, read_crl};
-use super::sort::Sorter;
+use super::sort::{SortedEntries, Sorter};
 use crate::clock::Clock;
 use crate::signing::{StreamVerifier, VerifyError, digest};
-use crate::snapshot::{Issuer, IssuerIndex, IssuerKey};
+use crate::snapshot::{Configured, Issuer, IssuerIndex, IssuerKey};
 use crate::store::{ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store};
 use crate::x509::crl::{CertificateKinds, CrlHeader, IssuingDistributionPoint};
 use crate::x509::{HashAlgorithm, UnixTime, canonical_name, name_text};
@@ -54,11 +54,10 @@ pub struct Report {
     pub outcome: Outcome,
 }
 
-/// Takes CRLs into a store. One at a time: the store serialises its writers.
+/// Says whether a CRL is to be believed: it is whole, of a configured CA, signed by it, and of its time.
 #[derive(Debug, Clone)]
-pub struct Ingest {
-    store: Arc<Store>,
-    issuers: Arc<[Issuer]>,
+pub struct Judge {
+    configured: Arc<Configured>,
     /// Canonical names of the issuers, in their order.
     names: Arc<[Vec<u8>]>,
     scratch: PathBuf,
@@ -66,24 +65,32 @@ pub struct Ingest {
     options: IngestOptions,
 }
 
-impl Ingest {
-    /// `scratch` is a folder on a disk with room for the entries of the largest CRL.
+/// A CRL that is to be believed.
+pub struct Judged {
+    report: Report,
+    draft: ScopeRecordDraft,
+    entries: SortedEntries,
+}
+
+impl Judged {
+    /// What can be said of it without knowing what is held.
     #[must_use]
-    pub fn new(
-        store: Arc<Store>,
-        issuers: Arc<[Issuer]>,
-        scratch: PathBuf,
-        clock: Clock,
-        options: IngestOptions,
-    ) -> Self {
-        let names = issuers
-            .iter()
-            .map(|issuer| {
-                let subject = issuer.keys.first().map_or(&[][..], |key| key.certificate.subject());
-                canonical_name(subject).unwrap_or_default()
-            })
-            .collect();
-        Self { store, issuers, names, scratch, clock, options }
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+}
+
+/// Takes CRLs into a store. One at a time: the store serialises its writers.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    store: Arc<Store>,
+    judge: Judge,
+}
+
+impl Ingest {
+    #[must_use]
+    pub fn new(store: Arc<Store>, judge: Judge) -> Self {
+        Self { store, judge }
     }
 
     /// Reads, verifies and applies one CRL.
@@ -91,17 +98,46 @@ impl Ingest {
     /// # Errors
     /// Why it is refused; nothing changed then.
     pub fn ingest(&self, source: impl Read) -> Result<Report, Refused> {
+        let Judged { mut report, draft, entries } = self.judge.judge(source)?;
+        if let Some(held) = self.store.scope(&draft.key)? {
+            if held.crl.crl_sha256 == draft.crl_sha256 {
+                return Ok(report);
+            }
+            check_succession(&held, &draft.crl_number, draft.this_update)?;
+        }
+        let change = self.store.replace_scope(draft, entries)?;
+        report.outcome = Outcome::Applied(change);
+        Ok(report)
+    }
+}
+
+impl Judge {
+    /// `scratch` is a folder on a disk with room for the entries of the largest CRL.
+    #[must_use]
+    pub fn new(configured: Arc<Configured>, scratch: PathBuf, clock: Clock, options: IngestOptions) -> Self {
+        let name = |issuer: &Issuer| {
+            let subject = issuer.keys.first().map_or(&[][..], |key| key.certificate.subject());
+            canonical_name(subject).unwrap_or_default()
+        };
+        let names = configured.issuers.iter().map(name).collect();
+        Self { configured, names, scratch, clock, options }
+    }
+
+    /// Reads and verifies one CRL.
+    ///
+    /// # Errors
+    /// Why it is not to be believed.
+    pub fn judge(&self, source: impl Read) -> Result<Judged, Refused> {
         let now = self.clock.now();
         let sorter = Sorter::new(&self.scratch, self.options.sort_memory);
         let mut chosen = None;
         let content = read_crl(source, sorter, |header| {
             let (index, issuer) = self.issuer_of(header)?;
-            self.check_times(header, now)?;
-            chosen = Some((index, issuer));
+            chosen = Some((index, issuer, self.check_times(header, now)?));
             Ok(())
         })?;
-        let (index, issuer) =
-            chosen.ok_or(Refused::NoNextUpdate)?;
+        // Whoever reads a CRL to its end has accepted its header.
+        let (index, issuer, next_update) = chosen.ok_or(Refused::NoNextUpdate)?;
         let CrlContent { header, trailer, verifier, sha256, entries, .. } = content;
         if trailer.extensions.delta_base.is_some() {
             return Err(Refused::Delta);
@@ -113,63 +149,49 @@ impl Ingest {
         if point.is_some_and(|point| point.kinds == CertificateKinds::Attribute) {
             return Err(Refused::AttributeCertificates);
         }
-        // From here on the octets are the CA's, or the CRL is refused.
-        let key = verify(
-            issuer,
-            trailer.extensions.authority_key_identifier.as_deref(),
-            verifier,
-            &trailer.signature,
-        )?;
-
-        let number = trailer.extensions.crl_number.clone().unwrap_or_default();
-        let scope = ScopeKey {
-            issuer: issuer.number,
-            signing_key: signing_key(key),
-            distribution_point: point.map(|point| point.distribution_point.clone()).unwrap_or_default(),
-            contains: point.map_or(CertificateKinds::All, |point| point.kinds),
-            reasons: point.and_then(|point| point.reasons),
-        };
-        let next_update = header.next_update.ok_or(Refused::NoNextUpdate)?;
-        let mut report = Report {
+        let key_identifier = trailer.extensions.authority_key_identifier.as_deref();
+        let key = verify(issuer, key_identifier, verifier, &trailer.signature)?;
+        // From here on the octets are known to be the CA's.
+        let crl_number = trailer.extensions.crl_number.clone().unwrap_or_default();
+        let report = Report {
             issuer: index,
             issuer_name: issuer.name.clone(),
             scope: point.map(|point| point.text.clone()).unwrap_or_default(),
-            crl_number: hexadecimal(&number),
+            crl_number: hexadecimal(&crl_number),
             this_update: header.this_update,
             next_update,
             entries: trailer.entries,
             octets: trailer.octets,
             outcome: Outcome::Unchanged,
         };
-        if let Some(held) = self.store.scope(&scope)? {
-            if held.crl.crl_sha256 == sha256 {
-                return Ok(report);
-            }
-            check_succession(&held, &number, header.this_update)?;
-        }
         let draft = ScopeRecordDraft {
-            key: scope,
+            key: ScopeKey {
+                issuer: issuer.number,
+                signing_key: signing_key(key),
+                distribution_point: point.map(|point| point.distribution_point.clone()).unwrap_or_default(),
+                contains: point.map_or(CertificateKinds::All, |point| point.kinds),
+                reasons: point.and_then(|point| point.reasons),
+            },
             idp: point.map(|point| point.raw.clone()).unwrap_or_default(),
-            crl_number: number,
+            crl_number,
             this_update: header.this_update,
             next_update,
             crl_sha256: sha256,
             ingested_at: now,
         };
-        let change = self.store.replace_scope(draft, entries)?;
-        report.outcome = Outcome::Applied(change);
-        Ok(report)
+        Ok(Judged { report, draft, entries })
     }
 
     fn issuer_of(&self, header: &CrlHeader) -> Result<(IssuerIndex, &Issuer), Refused> {
         let foreign = || Refused::ForeignIssuer { found: name_text(&header.issuer) };
         let name = canonical_name(&header.issuer).map_err(|_| foreign())?;
         let index = self.names.iter().position(|known| *known == name).ok_or_else(foreign)?;
-        let issuer = self.issuers.get(index).ok_or_else(foreign)?;
+        let issuer = self.configured.issuers.get(index).ok_or_else(foreign)?;
         Ok((IssuerIndex(index), issuer))
     }
 
-    fn check_times(&self, header: &CrlHeader, now: UnixTime) -> Result<(), Refused> {
+    /// The nextUpdate, if the times are in order.
+    fn check_times(&self, header: &CrlHeader, now: UnixTime) -> Result<UnixTime, Refused> {
         let this_update = header.this_update;
         let next_update = header.next_update.ok_or(Refused::NoNextUpdate)?;
         if next_update <= this_update {
@@ -178,7 +200,7 @@ impl Ingest {
         if this_update > now.plus(self.options.clock_skew) {
             return Err(Refused::Future { this_update, now });
         }
-        Ok(())
+        Ok(next_update)
     }
 }
 

@@ -7,30 +7,14 @@
 mod decide;
 
 use crate::ocsp::{
-    OcspRequest, OcspResponseStatus, ResponseData, ResponseTemplate, SingleResponse, error_response,
+    CertStatus, OcspRequest, OcspResponseStatus, ResponseData, ResponseTemplate, SingleResponse,
+    error_response,
 };
 use crate::signing::ResponderIdentity;
-use crate::snapshot::{IssuerIndex, Snapshot};
+use crate::snapshot::{IssuerIndex, NoncePolicy, Snapshot};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use decide::{Decision, Refusal, decide};
-
-/// What to do with a client's nonce.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoncePolicy {
-    /// Repeat it: the answer is signed afresh.
-    Echo,
-    /// Leave it out, as RFC 9919 section 5 allows.
-    Ignore,
-}
-
-/// How answers are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ResponseOptions {
-    /// Seconds from thisUpdate to nextUpdate, at most; see [`Responder::respond`].
-    pub validity: i64,
-    pub nonce: NoncePolicy,
-}
 
 /// One answer, and what is to be said of it to caches and counters.
 #[derive(Debug, Clone)]
@@ -75,15 +59,13 @@ impl Answer {
 }
 
 /// Answers requests. One serves all threads.
-#[derive(Debug)]
-pub struct Responder {
-    options: ResponseOptions,
-}
+#[derive(Debug, Default)]
+pub struct Responder {}
 
 impl Responder {
     #[must_use]
-    pub fn new(options: ResponseOptions) -> Self {
-        Self { options }
+    pub fn new() -> Self {
+        Self {}
     }
 
     /// Answers `request` from `snapshot` as of `now`.
@@ -104,6 +86,7 @@ impl Responder {
             return Answer::error(OcspResponseStatus::Unauthorized, None);
         };
         let issuer = Some(key.issuer);
+        let options = snapshot.options();
         let responder = &key.responder;
         if now < responder.not_before() || now >= responder.not_after() {
             return Answer::error(OcspResponseStatus::TryLater, issuer);
@@ -121,12 +104,12 @@ impl Responder {
                 Ok(decision) => decision,
                 Err(refusal) => return Answer::error(refusal.status(), issuer),
             };
-            if let Err(refusal) = draft.add(cert_id.raw, &decision, self.options.validity, now) {
+            if let Err(refusal) = draft.add(cert_id.raw, &decision, options.validity, now) {
                 return Answer::error(refusal.status(), issuer);
             }
         }
 
-        let nonce = match self.options.nonce {
+        let nonce = match options.nonce {
             NoncePolicy::Echo => request.nonce,
             NoncePolicy::Ignore => None,
         };
@@ -197,9 +180,9 @@ impl<'a> Draft<'a> {
             return Err(Refusal::Stale);
         }
         match decision.status {
-            crate::ocsp::CertStatus::Good => self.good += 1,
-            crate::ocsp::CertStatus::Revoked(_) => self.revoked += 1,
-            crate::ocsp::CertStatus::Unknown => self.unknown += 1,
+            CertStatus::Good => self.good += 1,
+            CertStatus::Revoked(_) => self.revoked += 1,
+            CertStatus::Unknown => self.unknown += 1,
         }
         self.extended_revoke |= decision.never_issued;
         self.this_update = self.this_update.min(this_update);

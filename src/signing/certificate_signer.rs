@@ -60,8 +60,8 @@ impl EncodePublicKey for PublicKey {
 
 #[cfg(test)]
 mod tests {
-    use crate::signing::{KeyKind, Signer};
     use crate::signing::test_pki::{Authority, Issuance, key, openssl};
+    use crate::signing::{KeyKind, Signer};
 
     /// OpenSSL is the judge of what every kind of key issues here.
     #[test]

@@ -33,6 +33,30 @@ pub enum Unlisted {
     Revoked,
 }
 
+/// What to do with a client's nonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoncePolicy {
+    /// Repeat it: the answer is signed afresh.
+    Echo,
+    /// Leave it out, as RFC 9919 section 5 allows.
+    Ignore,
+}
+
+/// How answers are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResponseOptions {
+    /// Seconds from thisUpdate to nextUpdate, at most; see `Responder::respond`.
+    pub validity: i64,
+    pub nonce: NoncePolicy,
+}
+
+/// What the operator configured, understood and checked: all of it changes at once, or nothing.
+#[derive(Debug)]
+pub struct Configured {
+    pub issuers: Vec<Issuer>,
+    pub options: ResponseOptions,
+}
+
 /// One configured issuer: a CA name and its live keys.
 #[derive(Debug)]
 pub struct Issuer {
@@ -82,7 +106,7 @@ pub struct Key {
 /// One state of everything. See the module's head.
 #[derive(Debug)]
 pub struct Snapshot {
-    issuers: Arc<[Issuer]>,
+    configured: Arc<Configured>,
     keys: Vec<Key>,
     cert_ids: CertIdIndex,
     view: ReadView,
@@ -93,10 +117,10 @@ impl Snapshot {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn build(issuers: Arc<[Issuer]>, view: ReadView) -> Result<Self, StoreError> {
+    pub fn build(configured: Arc<Configured>, view: ReadView) -> Result<Self, StoreError> {
         let mut keys = Vec::new();
         let mut cert_ids = CertIdIndex::default();
-        for (index, issuer) in issuers.iter().enumerate() {
+        for (index, issuer) in configured.issuers.iter().enumerate() {
             let inventory = view.inventory_state(issuer.number)?;
             let unlisted = issuer.unlisted.unwrap_or(match inventory {
                 InventoryState::Absent => Unlisted::Good,
@@ -115,7 +139,7 @@ impl Snapshot {
                 });
             }
         }
-        Ok(Self { issuers, keys, cert_ids, view })
+        Ok(Self { configured, keys, cert_ids, view })
     }
 
     /// The key that a CertID's hashes name; both must match (RFC 6960 4.1.1).
@@ -131,8 +155,13 @@ impl Snapshot {
     }
 
     #[must_use]
-    pub fn issuers(&self) -> &Arc<[Issuer]> {
-        &self.issuers
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.configured.issuers
+    }
+
+    #[must_use]
+    pub fn options(&self) -> ResponseOptions {
+        self.configured.options
     }
 
     #[must_use]
@@ -145,7 +174,7 @@ impl Snapshot {
     pub fn reasons_not_ready(&self, now: UnixTime) -> Vec<String> {
         let mut reasons = Vec::new();
         for key in &self.keys {
-            let name = self.issuers.get(key.issuer.0).map_or("?", |issuer| issuer.name.as_str());
+            let name = self.configured.issuers.get(key.issuer.0).map_or("?", |issuer| issuer.name.as_str());
             if let Err(reason) = key.scopes.whole(now) {
                 reasons.push(format!("issuer {name}: {reason}"));
             }

@@ -355,6 +355,11 @@ pub fn name_key(kind: NumberKind, name: &[u8]) -> Vec<u8> {
 
 /// The `K` key of a scope: issuer u32, signing key, kinds, reasons (five octets: whether there are any,
 /// then u32), distribution point to the end.
+/// `R` and a name: a note of the write side.
+pub fn note_key(name: &str) -> Vec<u8> {
+    [b"R", name.as_bytes()].concat()
+}
+
 pub fn scope_key(key: &ScopeKey) -> Vec<u8> {
     let mut out = vec![b'K'];
     put_scope(&mut out, key);

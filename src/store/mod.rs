@@ -71,6 +71,19 @@ impl Default for StoreOptions {
     }
 }
 
+/// Gives distribution points their numbers while an inventory is loaded.
+pub struct Numbering<'a>(&'a Db);
+
+impl Numbering<'_> {
+    /// As [`Store::distribution_point_number`].
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn distribution_point(&self, name: &[u8]) -> Result<DistributionPointNumber, StoreError> {
+        registry::number_for_name(self.0, NumberKind::DistributionPoint, name).map(DistributionPointNumber)
+    }
+}
+
 /// A store, open. One process may hold it for writing, any number for reading.
 pub struct Store {
     db: Arc<Db>,
@@ -110,7 +123,8 @@ impl Store {
         ReadView::new(Arc::clone(&self.db))
     }
 
-    /// The number of the CA with this canonical name: given out, durably, the first time.
+    /// The number of the CA with this canonical name: given out the first time, and kept by
+    /// the store before any row that uses it.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -138,8 +152,8 @@ impl Store {
         registry::issuers(&self.db)
     }
 
-    /// The number of the distribution point with these canonical `fullName` octets: given out, durably,
-    /// the first time, so that an inventory may name one before its CRL came.
+    /// The number of the distribution point with these canonical `fullName` octets: given out the
+    /// first time, so that an inventory may name one before its CRL came.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -217,8 +231,44 @@ impl Store {
         issuer: IssuerNumber,
         serials: impl IntoIterator<Item = Result<(SerialNumber, Option<DistributionPointNumber>), E>>,
     ) -> Result<InventoryLoad, LoadError<E>> {
+        self.load_inventory_with(issuer, |_| serials)
+    }
+
+    /// As [`Store::load_inventory`], for entries whose distribution points have no numbers yet: the load
+    /// holds the pen, so `serials` is given the [`Numbering`] that writes with it.
+    ///
+    /// # Errors
+    /// As [`Store::load_inventory`].
+    pub fn load_inventory_with<'a, E, I>(
+        &'a self,
+        issuer: IssuerNumber,
+        serials: impl FnOnce(Numbering<'a>) -> I,
+    ) -> Result<InventoryLoad, LoadError<E>>
+    where
+        I: IntoIterator<Item = Result<(SerialNumber, Option<DistributionPointNumber>), E>>,
+    {
         let _writing = self.begin_write()?;
-        inventory::load(&self.db, issuer, serials.into_iter())
+        inventory::load(&self.db, issuer, serials(Numbering(&self.db)).into_iter())
+    }
+
+    /// What [`Store::set_note`] wrote under this name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.db.get_meta(&format::note_key(name))
+    }
+
+    /// Keeps a few octets for the write side, durably: what it took from where, so that it need not be
+    /// taken again after a restart.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn set_note(&self, name: &str, octets: &[u8]) -> Result<(), StoreError> {
+        let _writing = self.begin_write()?;
+        let mut batch = self.db.batch()?;
+        batch.put_meta(&format::note_key(name), octets);
+        batch.commit(db::Durability::Synced)
     }
 
     /// Octets of all files of the store.

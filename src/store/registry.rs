@@ -14,8 +14,7 @@ pub fn number_of_name(db: &Db, kind: NumberKind, name: &[u8]) -> Result<Option<u
     value.map(|value| decode_number("the number of a name", &value).map_err(|bad| db.bad(bad))).transpose()
 }
 
-/// The number of `name`; a new one, durable before it is returned, where it has none. Under the
-/// writer's lock.
+/// The number of `name`; a new one where it has none. Under the writer's lock.
 pub fn number_for_name(db: &Db, kind: NumberKind, name: &[u8]) -> Result<u32, StoreError> {
     if let Some(number) = number_of_name(db, kind, name)? {
         return Ok(number);
@@ -23,8 +22,10 @@ pub fn number_for_name(db: &Db, kind: NumberKind, name: &[u8]) -> Result<u32, St
     let mut batch = db.batch()?;
     let number = next_number(db, &mut batch, kind)?;
     batch.put_meta(&name_key(kind, name), &number.to_be_bytes());
-    // One batch: a crash leaves the name with this number, or neither the name nor the number used.
-    batch.commit(Durability::Synced)?;
+    // One batch: a crash leaves the name with this number, or neither the name nor the number used. It
+    // need not be on the disk yet: every row that uses the number is written after it, so no crash
+    // leaves such a row without it.
+    batch.commit(Durability::Ordered)?;
     Ok(number)
 }
 

@@ -105,7 +105,7 @@ pub fn sweep(db: &Db) -> Result<(), StoreError> {
         // log and come back after a crash; it must not show a scope whose rows are being deleted.
         let mut batch = db.batch()?;
         batch.delete_meta(&number_key(b'S', scope.0));
-        batch.commit(Durability::Synced)?;
+        batch.commit(Durability::Ordered)?;
         let mut writer = RowWriter::new(db, scope, issuer, true)?;
         let mut rows = ScopeRows::new(db, scope)?;
         while let Some((serial, _)) = rows.take()? {
@@ -115,7 +115,8 @@ pub fn sweep(db: &Db) -> Result<(), StoreError> {
         }
         let mut batch = writer.finish()?;
         batch.delete_meta(&number_key(b'P', scope.0));
-        batch.commit(Durability::Synced)?;
+        // A crash that loses this keeps the mark, and the next sweep finds nothing.
+        batch.commit(Durability::Ordered)?;
     }
     Ok(())
 }
@@ -125,8 +126,8 @@ fn begin_first_load(db: &Db, issuer: IssuerNumber) -> Result<ScopeNumber, StoreE
     let mut batch = db.batch()?;
     let number = registry::next_number(db, &mut batch, NumberKind::Scope)?;
     batch.put_meta(&number_key(b'P', number), &issuer.0.to_be_bytes());
-    // Durable before the first row: no row can be left behind without its mark.
-    batch.commit(Durability::Synced)?;
+    // Before the first row, and batches survive in order: no row can be left behind without its mark.
+    batch.commit(Durability::Ordered)?;
     Ok(ScopeNumber(number))
 }
 

@@ -1,0 +1,337 @@
+//! The intake: one thread that takes in CRLs and inventories, reloads, and publishes.
+//!
+//! It is the only writer. It looks at the sources every [`LOOK_EVERY`], does what it is asked through
+//! its channel in between, and owns everything that changes with a reload. Requests never wait for it.
+
+use super::inventories::Inventories;
+use super::issuers;
+use super::{Fault, store_options};
+use crate::clock::Clock;
+use crate::config::{Config, CrlSource};
+use crate::http::Refusal;
+use crate::ingest::{Arrival, Ingest, IngestOptions, Judge, Outcome, Refused, Report, Source, Sources};
+use crate::metrics::Metrics;
+use crate::snapshot::{Configured, Published, Snapshot};
+use crate::store::{Store, StoreError};
+use crate::x509::UnixTime;
+use bytes::Bytes;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How often files and folders are looked at: a new CRL is seen after half of this on average.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often URLs are asked.
+const POLL_EVERY: Duration = Duration::from_secs(300);
+/// While many CRLs come in, how long the first of them may wait to be seen.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+/// How often a fault of ours (a full disk) is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(30);
+
+/// What the intake can be asked.
+pub(super) enum Command {
+    /// Take this CRL.
+    Submit(Bytes, oneshot::Sender<Result<serde_json::Value, Refusal>>),
+    /// Read the configuration again.
+    Reload,
+    Stop,
+}
+
+/// What the intake says of itself to the status page.
+#[derive(Debug, Default)]
+pub(super) struct IntakeState {
+    /// Sources and why they cannot be used.
+    pub problems: Vec<(String, String)>,
+    /// The first look at all sources and inventories has ended.
+    pub caught_up: bool,
+}
+
+/// What the rest of the process shares with the intake.
+pub(super) struct Shared {
+    pub store: Arc<Store>,
+    pub published: Published,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+    pub state: Mutex<IntakeState>,
+    pub started_at: UnixTime,
+}
+
+impl Shared {
+    pub fn state(&self) -> std::sync::MutexGuard<'_, IntakeState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the store as it stands now, under `configured`, what requests are answered from.
+    pub fn publish(&self, configured: &Arc<Configured>) -> Result<(), StoreError> {
+        let snapshot = Snapshot::build(Arc::clone(configured), self.store.view()?)?;
+        super::status::measure(&snapshot, &self.metrics, self.store.size_bytes().unwrap_or(0));
+        self.published.publish(snapshot);
+        Ok(())
+    }
+}
+
+/// The intake, owned by its thread.
+pub(super) struct Intake {
+    shared: Arc<Shared>,
+    config: Config,
+    configured: Arc<Configured>,
+    ingest: Ingest,
+    sources: Sources,
+    inventories: Inventories,
+    /// Something is in the store that is not published yet, since then.
+    unpublished: Option<Instant>,
+    last_retry: Instant,
+    retry: Vec<Arrival>,
+}
+
+impl Intake {
+    pub fn new(shared: Arc<Shared>, config: Config, configured: Arc<Configured>) -> Self {
+        let ingest = ingest(&shared, &config, &configured);
+        let sources = Sources::new(sources_of(&config), POLL_EVERY);
+        let inventories = Inventories::of(&config, &configured);
+        Self {
+            shared,
+            config,
+            configured,
+            ingest,
+            sources,
+            inventories,
+            unpublished: None,
+            last_retry: Instant::now(),
+            retry: Vec::new(),
+        }
+    }
+
+    /// Works until it is told to stop, or nobody is left who could tell it.
+    pub fn run(mut self, commands: &Receiver<Command>) {
+        loop {
+            self.look(commands);
+            self.publish_now();
+            self.shared.state().caught_up = true;
+            match commands.recv_timeout(LOOK_EVERY) {
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(command) => self.obey(command),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Stop => {}
+            Command::Reload => self.reload(),
+            Command::Submit(crl, answer) => {
+                let result = self.submit(&crl);
+                // Visible before it is reported.
+                self.publish_now();
+                // Whoever asked may be gone; the CRL is in all the same.
+                let _ = answer.send(result);
+            }
+        }
+    }
+
+    /// Takes what is new at the sources. Commands are not kept waiting for longer than one CRL.
+    fn look(&mut self, commands: &Receiver<Command>) {
+        if let Err(faults) = self.inventories.load(&self.shared.store, |_| {}) {
+            for fault in faults {
+                tracing::error!(source = %fault.what, reason = %fault.why, "an inventory was not loaded");
+                self.sources.settle(&fault.what, Some(fault.why));
+            }
+        }
+        if self.inventories.take_changed() {
+            self.unpublished.get_or_insert_with(Instant::now);
+        }
+        if self.last_retry.elapsed() >= RETRY_EVERY {
+            self.last_retry = Instant::now();
+            for arrival in std::mem::take(&mut self.retry) {
+                self.sources.retry(&arrival);
+            }
+        }
+        for arrival in self.sources.look() {
+            self.take(&arrival);
+            if self.unpublished.is_some_and(|since| since.elapsed() >= PUBLISH_EVERY) {
+                self.publish_now();
+            }
+            match commands.try_recv() {
+                Ok(Command::Stop) => return,
+                // The arrivals that are left belong to the sources of before; the next look has them.
+                Ok(Command::Reload) => return self.reload(),
+                Ok(command) => self.obey(command),
+                Err(_) => {}
+            }
+        }
+        self.shared.state().problems = self.sources.problems();
+    }
+
+    fn take(&mut self, arrival: &Arrival) {
+        let name = arrival.to_string();
+        let started = Instant::now();
+        let outcome = match self.sources.open(arrival) {
+            Ok(None) => return self.sources.settle(&name, None),
+            Ok(Some(content)) => self.ingest.ingest(content),
+            Err(why) => Err(Refused::Read(why)),
+        };
+        if let Err(why) = &outcome
+            && why.is_ours()
+        {
+            self.retry.push(arrival.clone());
+        }
+        let problem = self.tell(&name, &outcome, started);
+        self.sources.settle(&name, problem);
+    }
+
+    fn submit(&mut self, crl: &[u8]) -> Result<serde_json::Value, Refusal> {
+        let started = Instant::now();
+        let outcome = self.ingest.ingest(crl);
+        let problem = self.tell("the submitted CRL", &outcome, started);
+        match (outcome, problem) {
+            (Ok(report), _) => Ok(super::status::report_json(&report, started.elapsed())),
+            (Err(why), Some(problem)) if why.is_ours() => Err(Refusal::Unavailable(problem)),
+            (Err(why), _) => Err(Refusal::Unacceptable(format!("the CRL {why}"))),
+        }
+    }
+
+    /// Logs and counts what became of a CRL. Gives the problem, if it is one.
+    fn tell(&mut self, name: &str, outcome: &Result<Report, Refused>, started: Instant) -> Option<String> {
+        let elapsed = started.elapsed();
+        match outcome {
+            Ok(report) => {
+                let metrics = self.shared.metrics.issuer(&report.issuer_name);
+                metrics.crl_ingest_duration.observe(elapsed.as_secs_f64());
+                match report.outcome {
+                    Outcome::Unchanged => metrics.crl_ingests.unchanged.inc(),
+                    Outcome::Applied(change) => {
+                        metrics.crl_ingests.applied.inc();
+                        self.unpublished.get_or_insert_with(Instant::now);
+                        tracing::info!(
+                            source = name,
+                            issuer = report.issuer_name,
+                            scope = report.scope,
+                            number = report.crl_number,
+                            entries = report.entries,
+                            added = change.added,
+                            changed = change.changed,
+                            released = change.released,
+                            retained = change.retained,
+                            seconds = elapsed.as_secs_f64(),
+                            "a CRL was taken in"
+                        );
+                    }
+                }
+                None
+            }
+            Err(why) => {
+                // Whose it is may be unknown: it counts for every issuer whose sources may bring it.
+                let issuers = self.shared.metrics.issuers();
+                for metrics in issuers.iter().filter(|one| self.is_source_of(name, one.name())) {
+                    let counter =
+                        if why.is_ours() { &metrics.crl_ingests.failed } else { &metrics.crl_ingests.refused };
+                    counter.inc();
+                }
+                tracing::error!(source = name, reason = %why, "a CRL was refused; what was held stays in force");
+                Some(why.to_string())
+            }
+        }
+    }
+
+    /// Whether `name` comes from a source of this issuer. A submitted CRL may be anybody's.
+    fn is_source_of(&self, name: &str, issuer: &str) -> bool {
+        let owners = |named: &CrlSource| match named {
+            CrlSource::File(path) => path.display().to_string() == name,
+            CrlSource::Folder(folder) => std::path::Path::new(name).starts_with(folder),
+            CrlSource::Url(url) => url == name,
+        };
+        let known = self.config.issuers.iter().any(|one| one.crls.iter().any(owners));
+        !known || self.config.issuer(issuer).is_some_and(|one| one.crls.iter().any(owners))
+    }
+
+    fn publish_now(&mut self) {
+        if self.unpublished.is_none() {
+            return;
+        }
+        match self.shared.publish(&self.configured) {
+            Ok(()) => self.unpublished = None,
+            Err(why) => tracing::error!(reason = %why, "the new state cannot be published"),
+        }
+    }
+
+    /// All of the new configuration, or none of it.
+    fn reload(&mut self) {
+        match self.try_reload() {
+            Ok(()) => tracing::info!(file = %self.config.file.display(), "the configuration was reloaded"),
+            Err(faults) => {
+                for fault in faults {
+                    tracing::error!(what = %fault.what, reason = %fault.why, "nothing was reloaded");
+                }
+            }
+        }
+    }
+
+    fn try_reload(&mut self) -> Result<(), Vec<Fault>> {
+        let file = self.config.file.clone();
+        let failed = |why: &dyn std::fmt::Display| vec![Fault::of_file(&file, why)];
+        let config = Config::load(&file).map_err(|why| {
+            why.lines().into_iter().map(|line| Fault::new("configuration", line)).collect::<Vec<_>>()
+        })?;
+        let fixed = [
+            ("server.listen", config.server != self.config.server),
+            ("admin.listen", config.admin != self.config.admin),
+            ("store.path", config.store != self.config.store),
+        ];
+        for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
+            tracing::warn!(key, "this setting changes only with a restart");
+        }
+        let loaded = issuers::load(&config, &self.shared.metrics, &self.shared.clock)?;
+        let configured = issuers::configured(&config, loaded, &self.shared.store).map_err(|why| failed(&why))?;
+        let configured = Arc::new(configured);
+        self.shared.publish(&configured).map_err(|why| failed(&why))?;
+        self.ingest = ingest(&self.shared, &config, &configured);
+        self.sources = Sources::new(sources_of(&config), POLL_EVERY);
+        self.inventories = Inventories::of(&config, &configured);
+        self.retry.clear();
+        self.config = config;
+        self.configured = configured;
+        Ok(())
+    }
+}
+
+fn ingest(shared: &Shared, config: &Config, configured: &Arc<Configured>) -> Ingest {
+    let judge = Judge::new(
+        Arc::clone(configured),
+        scratch(config),
+        shared.clock.clone(),
+        IngestOptions::default(),
+    );
+    Ingest::new(Arc::clone(&shared.store), judge)
+}
+
+/// Beside the rows, because there is room for CRLs.
+pub(super) fn scratch(config: &Config) -> PathBuf {
+    config.store.path.clone()
+}
+
+/// The sources of all issuers; one that two of them name is looked at once.
+pub(super) fn sources_of(config: &Config) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    for source in config.issuers.iter().flat_map(|issuer| &issuer.crls) {
+        let source = match source {
+            CrlSource::File(path) => Source::File(path.clone()),
+            CrlSource::Folder(path) => Source::Folder(path.clone()),
+            CrlSource::Url(url) => Source::Url(url.clone()),
+        };
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    sources
+}
+
+/// Opens the store of a configuration for writing.
+///
+/// # Errors
+/// As [`Store::open`].
+pub(super) fn open_store(config: &Config) -> Result<Arc<Store>, StoreError> {
+    Store::open(&config.store.path, &store_options()).map(Arc::new)
+}

@@ -1,0 +1,181 @@
+//! Configured inventories: loaded when they are new or changed, never twice.
+
+use super::Fault;
+use crate::cli::{InventoryError, InventoryReader};
+use crate::config::Config;
+use crate::snapshot::Configured;
+use crate::store::{DistributionPointNumber, InventoryLoad, IssuerNumber, LoadError, Store, StoreError};
+use crate::x509::{SerialNumber, canonical_general_names};
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The inventory of one issuer.
+#[derive(Debug)]
+struct Inventory {
+    issuer: IssuerNumber,
+    /// The CA's Name: certificates in inventories must be its.
+    subject: Vec<u8>,
+    files: Vec<PathBuf>,
+    /// What the files looked like when they were last tried, with or without success.
+    tried: Option<String>,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Inventories {
+    inventories: Vec<Inventory>,
+    changed: bool,
+}
+
+impl Inventories {
+    pub fn of(config: &Config, configured: &Configured) -> Self {
+        let inventories = configured.issuers.iter().filter_map(|issuer| {
+            let files = config.issuer(&issuer.name)?.inventory.clone()?;
+            let subject = issuer.keys.first()?.certificate.subject().to_vec();
+            Some(Inventory { issuer: issuer.number, subject, files, tried: None })
+        });
+        Self { inventories: inventories.collect(), changed: false }
+    }
+
+    /// Whether anything was loaded since this was last asked.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Loads those whose files changed since they were last loaded into this store. `progress` is told
+    /// the octets read of each file.
+    ///
+    /// # Errors
+    /// A fault for each that was not loaded; it is tried again when its files change.
+    pub fn load(&mut self, store: &Store, mut progress: impl FnMut(u64)) -> Result<(), Vec<Fault>> {
+        let mut faults = Vec::new();
+        for inventory in &mut self.inventories {
+            let stamp = match stamp(&inventory.files) {
+                Ok(stamp) => stamp,
+                Err(fault) => {
+                    if inventory.tried.replace(String::new()).as_deref() != Some("") {
+                        faults.push(fault);
+                    }
+                    continue;
+                }
+            };
+            if inventory.tried.as_ref() == Some(&stamp) {
+                continue;
+            }
+            inventory.tried = Some(stamp.clone());
+            match load_one(inventory, store, &stamp, &mut progress) {
+                Ok(changed) => self.changed |= changed,
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+}
+
+/// Tells one state of the files from another.
+fn stamp(files: &[PathBuf]) -> Result<String, Fault> {
+    let mut stamp = String::new();
+    for path in files {
+        let metadata = std::fs::metadata(path)
+            .map_err(|why| Fault::of_file(path, crate::config::io_reason(&why)))?;
+        let (size, seconds, nanos) = (metadata.size(), metadata.mtime(), metadata.mtime_nsec());
+        stamp.push_str(&format!("{} {size} {seconds}.{nanos}\n", path.display()));
+    }
+    Ok(stamp)
+}
+
+fn load_one(
+    inventory: &Inventory,
+    store: &Store,
+    stamp: &str,
+    progress: &mut impl FnMut(u64),
+) -> Result<bool, Fault> {
+    let note = format!("inventory/{}", inventory.issuer);
+    let failed = |why: StoreError| Fault::new("inventory", why);
+    if store.note(&note).map_err(failed)?.as_deref() == Some(stamp.as_bytes()) {
+        return Ok(false);
+    }
+    let mut readers = Vec::new();
+    for path in &inventory.files {
+        let reader = InventoryReader::open(path, &inventory.subject);
+        readers.push(reader.map_err(|why| Fault::new("inventory", why))?);
+    }
+    let first = inventory.files.first().map(PathBuf::as_path).unwrap_or(Path::new("inventory"));
+    load_readers(store, inventory.issuer, readers, progress).map_err(|why| match why {
+        LoadError::Source(why) => Fault::new("inventory", why),
+        LoadError::Store(why) => Fault::of_file(first, why),
+    })?;
+    // A crash before this line loads the files once more, which changes nothing.
+    store.set_note(&note, stamp.as_bytes()).map_err(failed)?;
+    Ok(true)
+}
+
+/// Why an inventory's entries end early.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EntriesError {
+    #[error(transparent)]
+    Read(#[from] InventoryError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Loads the entries of `readers` as one inventory, having their distribution points numbered.
+///
+/// # Errors
+/// The first error of a reader, or the store's.
+pub(super) fn load_readers(
+    store: &Store,
+    issuer: IssuerNumber,
+    readers: Vec<InventoryReader>,
+    progress: &mut impl FnMut(u64),
+) -> Result<InventoryLoad, LoadError<EntriesError>> {
+    // A distribution point is shared by all its entries: by its address it is known without a look at it.
+    let mut numbers: HashMap<Vec<u8>, DistributionPointNumber> = HashMap::new();
+    let mut last: Option<(Arc<[u8]>, DistributionPointNumber)> = None;
+    let mut readers = readers.into_iter();
+    let mut current = readers.next();
+    let mut seen = 0;
+    let entries = std::iter::from_fn(|| {
+        loop {
+            let reader = current.as_mut()?;
+            match reader.next() {
+                Some(entry) => {
+                    let position = reader.position();
+                    if position > seen {
+                        progress(position - seen);
+                        seen = position;
+                    }
+                    return Some(entry);
+                }
+                None => {
+                    current = readers.next();
+                    seen = 0;
+                }
+            }
+        }
+    });
+    store.load_inventory_with(issuer, |numbering| {
+        entries.map(move |entry| {
+        let entry = entry?;
+        let Some(point) = entry.distribution_point else { return Ok((entry.serial, None)) };
+        if let Some((known, number)) = &last
+            && Arc::ptr_eq(known, &point)
+        {
+            return Ok((entry.serial, Some(*number)));
+        }
+        let canonical = canonical_general_names(&point).unwrap_or_else(|_| point.to_vec());
+        let number = match numbers.get(&canonical) {
+            Some(number) => *number,
+            None => {
+                let number = numbering.distribution_point(&canonical)?;
+                numbers.insert(canonical, number);
+                number
+            }
+        };
+        last = Some((point, number));
+        Ok::<(SerialNumber, Option<DistributionPointNumber>), EntriesError>((entry.serial, Some(number)))
+        })
+    })
+}

@@ -1,0 +1,247 @@
+//! From the configuration's issuers to keys that sign: reads certificates and keys, and checks that
+//! they belong together. Everything that is wrong is told, not only the first.
+
+use super::Fault;
+use crate::clock::Clock;
+use crate::config::{Config, IssuerConfig, ScopesPolicy as ConfiguredScopes, SignerConfig, io_reason};
+use crate::metrics::Metrics;
+use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey};
+use crate::snapshot::{Configured, Issuer, IssuerKey, ResponseOptions, ScopesPolicy};
+use crate::store::{IssuerNumber, Store, StoreError};
+use crate::x509::{
+    Certificate, PublicKey, SignatureAlgorithm, canonical_general_names, canonical_name,
+};
+use prometheus::{Histogram, IntCounter};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// An issuer whose files were read and fit together.
+pub(super) struct LoadedIssuer {
+    pub name: String,
+    pub keys: Vec<IssuerKey>,
+    pub scopes: ScopesPolicy,
+    /// The canonical form of the CA's name.
+    pub canonical_name: Vec<u8>,
+}
+
+/// Reads and checks the files of all issuers.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(super) fn load(config: &Config, metrics: &Metrics, clock: &Clock) -> Result<Vec<LoadedIssuer>, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut loaded: Vec<LoadedIssuer> = Vec::new();
+    for issuer in &config.issuers {
+        if let Some(issuer) = load_one(issuer, metrics, clock, &mut faults) {
+            if let Some(other) = loaded.iter().find(|other| other.canonical_name == issuer.canonical_name) {
+                faults.push(Fault::new(
+                    format!("issuer \"{}\"", issuer.name),
+                    format!(
+                        "has the CA name of issuer \"{}\" (write further keys of one CA as [[issuer.generation]])",
+                        other.name
+                    ),
+                ));
+            }
+            loaded.push(issuer);
+        }
+    }
+    if faults.is_empty() { Ok(loaded) } else { Err(faults) }
+}
+
+fn load_one(
+    issuer: &IssuerConfig,
+    metrics: &Metrics,
+    clock: &Clock,
+    faults: &mut Vec<Fault>,
+) -> Option<LoadedIssuer> {
+    let before = faults.len();
+    let own = std::iter::once((&issuer.certificate, &issuer.signer));
+    let generations = issuer.generations.iter().map(|one| (&one.certificate, &one.signer));
+    let mut keys = Vec::new();
+    for (certificate, signer) in own.chain(generations) {
+        match load_key(certificate, signer, &issuer.name, metrics, clock) {
+            Ok(key) => keys.push(key),
+            Err(mut found) => faults.append(&mut found),
+        }
+    }
+    let scopes = match load_scopes(&issuer.scopes) {
+        Ok(scopes) => scopes,
+        Err(fault) => {
+            faults.push(fault);
+            return None;
+        }
+    };
+    let subject = keys.first()?.certificate.subject();
+    let Ok(canonical) = canonical_name(subject) else {
+        faults.push(Fault::of_file(&issuer.certificate, "its subject is not a name"));
+        return None;
+    };
+    for (key, generation) in keys.iter().skip(1).zip(&issuer.generations) {
+        if canonical_name(key.certificate.subject()).as_ref() != Ok(&canonical) {
+            let why = format!(
+                "is of {}, not of {} (a generation has the name of its issuer and another key)",
+                key.certificate.subject_text(),
+                keys.first().map(|key| key.certificate.subject_text()).unwrap_or_default()
+            );
+            faults.push(Fault::of_file(&generation.certificate, why));
+        }
+    }
+    (faults.len() == before).then(|| LoadedIssuer {
+        name: issuer.name.clone(),
+        keys,
+        scopes,
+        canonical_name: canonical,
+    })
+}
+
+fn load_key(
+    certificate_path: &Path,
+    signer: &SignerConfig,
+    issuer: &str,
+    metrics: &Metrics,
+    clock: &Clock,
+) -> Result<IssuerKey, Vec<Fault>> {
+    // Three files, each looked at even if another is no good.
+    let certificate = read_certificate(certificate_path);
+    let delegate = read_certificate(&signer.certificate);
+    let key = read(&signer.key)
+        .and_then(|pem| SoftwareKey::from_pkcs8_pem(&pem).map_err(|why| Fault::of_file(&signer.key, why)));
+    let (certificate, delegate, key) = match (certificate, delegate, key) {
+        (Ok(certificate), Ok(delegate), Ok(key)) => (certificate, delegate, key),
+        (certificate, delegate, key) => {
+            let mut faults: Vec<Fault> =
+                [certificate.err(), delegate.err(), key.err()].into_iter().flatten().collect();
+            // The CA's own certificate may be named twice.
+            faults.dedup();
+            return Err(faults);
+        }
+    };
+    if !certificate.is_ca() {
+        let why = "is not a CA certificate (basicConstraints without CA:TRUE): name the CA that issued the cards";
+        return Err(vec![Fault::of_file(certificate_path, why)]);
+    }
+    let handles = metrics.issuer(issuer);
+    let signer_key: Arc<dyn Signer> = Arc::new(Metered {
+        signer: Arc::new(key),
+        signatures: handles.signatures.clone(),
+        duration: handles.sign_duration.clone(),
+    });
+    let identity = if delegate.der() == certificate.der() {
+        ResponderIdentity::ca(delegate, signer_key)
+    } else {
+        ResponderIdentity::delegated(delegate, &certificate, signer_key, clock.now())
+    };
+    match identity {
+        Ok(identity) => Ok(IssuerKey::new(Arc::new(certificate), Arc::new(identity))),
+        Err(why) => Err(vec![Fault::of_file(&signer.certificate, why)]),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    std::fs::read(path).map_err(|why| Fault::of_file(path, io_reason(&why)))
+}
+
+fn read_certificate(path: &Path) -> Result<Certificate, Fault> {
+    let octets = read(path)?;
+    Certificate::from_pem_or_der(&octets).map_err(|why| Fault::of_file(path, why))
+}
+
+fn load_scopes(scopes: &ConfiguredScopes) -> Result<ScopesPolicy, Fault> {
+    let path = match scopes {
+        ConfiguredScopes::Discovered => return Ok(ScopesPolicy::Discovered),
+        ConfiguredScopes::Count(count) => return Ok(ScopesPolicy::Count(*count)),
+        ConfiguredScopes::Listed(path) => path,
+    };
+    let octets = read(path)?;
+    let text = std::str::from_utf8(&octets).map_err(|_| Fault::of_file(path, "is not UTF-8 text"))?;
+    let mut points = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let canonical = crate::cli::distribution_point(line)
+            .and_then(|names| canonical_general_names(&names).ok())
+            .ok_or_else(|| {
+                let why = "is not a distribution point (write a name like CN=…,OU=…,C=JP or a URI)";
+                Fault::new(format!("{} line {}", path.display(), index + 1), why)
+            })?;
+        points.push((canonical, line.to_owned()));
+    }
+    if points.is_empty() {
+        return Err(Fault::of_file(path, "lists no distribution point (write one a line)"));
+    }
+    Ok(ScopesPolicy::Listed(points))
+}
+
+/// Gives loaded issuers their numbers in the store.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(super) fn configured(
+    config: &Config,
+    loaded: Vec<LoadedIssuer>,
+    store: &Store,
+) -> Result<Configured, StoreError> {
+    let number = |name: &[u8]| store.issuer_number(name);
+    configured_with(config, loaded, number)
+}
+
+/// The same with numbers from elsewhere.
+///
+/// # Errors
+/// That of `number`.
+pub(super) fn configured_with<E>(
+    config: &Config,
+    loaded: Vec<LoadedIssuer>,
+    number: impl Fn(&[u8]) -> Result<IssuerNumber, E>,
+) -> Result<Configured, E> {
+    let mut issuers = Vec::with_capacity(loaded.len());
+    for one in loaded {
+        let unlisted = config.issuer(&one.name).and_then(|issuer| match issuer.unlisted {
+            None if issuer.inventory.is_some() => Some(crate::snapshot::Unlisted::Unknown),
+            unlisted => unlisted,
+        });
+        issuers.push(Issuer {
+            number: number(&one.canonical_name)?,
+            name: one.name,
+            keys: one.keys,
+            unlisted,
+            scopes: one.scopes,
+        });
+    }
+    let options = ResponseOptions {
+        validity: i64::try_from(config.response.validity.as_secs()).unwrap_or(i64::MAX),
+        nonce: config.response.nonce,
+    };
+    Ok(Configured { issuers, options })
+}
+
+/// A signer whose signatures are counted and timed.
+///
+/// The hot path reads no clock; a signature takes long enough for two looks at one, and this is where a
+/// slow key shows.
+struct Metered {
+    signer: Arc<dyn Signer>,
+    signatures: IntCounter,
+    duration: Histogram,
+}
+
+impl Signer for Metered {
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.signer.algorithm()
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        self.signer.public_key()
+    }
+
+    fn sign(&self, message: &[u8], signature: &mut Vec<u8>) -> Result<(), SignError> {
+        let started = Instant::now();
+        self.signer.sign(message, signature)?;
+        self.duration.observe(started.elapsed().as_secs_f64());
+        self.signatures.inc();
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! The life of a serving process, and the commands that work on its parts.
+//!
+//! [`serve`] opens the store, loads keys ([`issuers`]), publishes a first snapshot, starts the workers
+//! ([`workers`]) and the intake ([`intake`]), and then waits for signals: SIGHUP reloads, SIGTERM and
+//! SIGINT drain. [`check`] looks at everything that this would need; [`offline`] takes CRLs and
+//! inventories in while nobody serves.
+//!
+//! What is wrong is told as [`Fault`]s: all of it, one line each.
+
+mod check;
+mod intake;
+mod inventories;
+mod issuers;
+mod offline;
+mod serve;
+mod status;
+mod workers;
+
+pub use check::check;
+pub use offline::{ingest_crls, load_inventory, prepare};
+pub use serve::serve;
+
+use crate::http::ListenError;
+use crate::metrics::MetricsError;
+use crate::store::{StoreError, StoreOptions};
+use std::fmt;
+use std::path::Path;
+
+/// One thing that is in the way, in the words of the one who has to move it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What it is about: a file, or `issuer "name" key`.
+    pub what: String,
+    pub why: String,
+}
+
+impl Fault {
+    fn new(what: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self { what: what.to_string(), why: why.to_string() }
+    }
+
+    fn of_file(path: &Path, why: impl fmt::Display) -> Self {
+        Self::new(path.display(), why)
+    }
+}
+
+/// `WHAT: WHY`, on one line.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+/// Why the process cannot do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The configuration, or the files it names: exit code 2.
+    #[error("{}", .0.first().map_or_else(String::new, Fault::to_string))]
+    Faults(Vec<Fault>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(#[from] MetricsError),
+    /// A thread or a runtime could not be had.
+    #[error("{what}: {why}")]
+    System { what: &'static str, why: std::io::Error },
+    #[error("a part of the server ended by itself: {0}")]
+    Ended(&'static str),
+}
+
+/// How the store is opened, whoever opens it.
+fn store_options() -> StoreOptions {
+    StoreOptions::default()
+}
