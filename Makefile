@@ -30,7 +30,7 @@ test: tools ## Runs every test, with openssl and GnuTLS among the judges
 bench: tools ## Runs the micro benchmarks (criterion)
 	cargo bench --workspace --locked
 
-interop: build tools-interop ## Lets Java, pkilint, openssl and GnuTLS judge every kind of answer
+interop: build tools-interop ## Lets Java, NSS, pkilint, openssl and GnuTLS judge every kind of answer
 	python3 tests/interop/run --ocsprey $(OCSPREY)
 
 fmt: ## Formats the code

@@ -102,7 +102,10 @@ const BANNED: &[Banned] = &[
 ];
 
 /// Lawful exceptions to `BANNED`: file, word, reason. One that is no longer needed fails.
-const HOT_EXCEPTIONS: &[(&str, &str, &str)] = &[];
+const HOT_EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("src/snapshot/published.rs", "Mutex", "publishers put old snapshots by; loading never meets it"),
+    ("src/snapshot/mod.rs", "format!", "reasons for /readyz, which is not on a request's way"),
+];
 
 const MOST_LINES: usize = 500;
 /// Files that may be longer, up to `HARD_LIMIT`, and why. One that is no longer needed fails.
@@ -286,7 +289,7 @@ mod the_checker {
 
     #[test]
     fn lets_lawful_imports_pass_and_reads_no_comments_nor_strings() {
-        let text = r###"
+        let text = r##"
             //! See [`crate::http`].
             /* crate::cli /* crate::app */ crate::demo */
             use crate::store::{Store, StoreError};
@@ -294,7 +297,7 @@ mod the_checker {
             const A: &str = "crate::http \" crate::app";
             const B: &str = r#"crate::cli "quoted" crate::demo"#;
             const C: char = '"'; fn f<'a>(_: &'a str) {} // crate::app
-        "###;
+        "##;
         assert_eq!(floors("src/ingest/apply.rs", text), Vec::<String>::new());
         assert_eq!(floors("src/main.rs", "use ocsprey::cli;"), Vec::<String>::new());
     }

@@ -32,7 +32,7 @@ fn refused(pki: &Pki) -> Vec<Refused> {
         ("rolled back", pki.crl("old.crl", Crl { number: "04", ..LIE }), &["number", "older", "lower"]),
         ("another one with the same number", pki.crl("same.crl", Crl { number: "05", ..LIE }), &["number"]),
         ("with a critical extension that nobody knows", pki.crl("critical.crl", critical), &["critical"]),
-        ("with something behind it", [lie, vec![0]].concat(), &["trailing", "behind", "after", "left over"]),
+        ("with something behind it", [lie, vec![0]].concat(), &["follow", "trailing", "behind"]),
         ("not a CRL", b"<html>Service unavailable</html>".to_vec(), &["not a crl", "der", "pem"]),
     ]
 }

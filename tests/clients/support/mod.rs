@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::sync::Mutex;
 
 /// The algorithms that the demo knows.
 pub const ALGORITHMS: [&str; 4] = ["p256", "p384", "rsa2048", "ed25519"];
@@ -69,7 +69,7 @@ pub fn ocsprey<S: AsRef<str>>(dir: &Path, args: &[S]) -> Said {
 ///
 /// ocsprey listens with SO_REUSEPORT: two servers on one port would share its requests unnoticed.
 pub fn free_port() -> u16 {
-    static TAKEN: LazyLock<Mutex<BTreeSet<u16>>> = LazyLock::default();
+    static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         if TAKEN.lock().unwrap().insert(port) {

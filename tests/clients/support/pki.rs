@@ -52,6 +52,18 @@ authorityKeyIdentifier = keyid
 /// The name of the CA that the servers here serve.
 pub const NAME: &str = "/C=JP/O=Prefecture of Tests/CN=Test CA";
 
+/// A configuration that is right, less its ports; tests break it.
+const SERVED: &str = "\
+[store]
+path = \"data\"
+
+[[issuer]]
+name = \"test\"
+certificate = \"ca.pem\"
+signer = { certificate = \"ocsp.pem\", key = \"ocsp.key\" }
+crls = [\"ca.crl\"]
+";
+
 /// A CA in a folder of its own: `ca.pem`, `ca.key` and what it issues.
 pub struct Pki {
     dir: TempDir,
@@ -98,16 +110,8 @@ impl Pki {
     pub fn served() -> Self {
         let pki = Self::new(NAME);
         pki.crl("ca.crl", Crl::CURRENT);
-        pki.write("ocsprey.toml", &pki.configuration());
+        pki.write("ocsprey.toml", SERVED);
         pki
-    }
-
-    /// A configuration that is right; tests break it.
-    pub fn configuration(&self) -> String {
-        "[server]\nlisten = [\"127.0.0.1:1\"]\n\n[admin]\nlisten = \"127.0.0.1:2\"\n\n[store]\npath = \"data\"\n\n\
-         [[issuer]]\nname = \"test\"\ncertificate = \"ca.pem\"\n\
-         signer = { certificate = \"ocsp.pem\", key = \"ocsp.key\" }\ncrls = [\"ca.crl\"]\n"
-            .to_owned()
     }
 
     pub fn dir(&self) -> &Path {

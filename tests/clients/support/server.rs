@@ -4,7 +4,7 @@ use super::{free_port, ocsprey, run, try_get};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -30,7 +30,7 @@ fn folder() -> TempDir {
 
 /// A copy of the demo's PKI of 2,000 cards, made once per algorithm and run.
 pub fn demo_copy(algorithm: &str) -> TempDir {
-    static MADE: LazyLock<Mutex<Vec<String>>> = LazyLock::new(Mutex::default);
+    static MADE: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let original = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("demo-{algorithm}"));
     let mut made = MADE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if !made.iter().any(|name| name == algorithm) {
@@ -153,7 +153,7 @@ impl Server {
 
     /// SIGTERM; how it ended, and its folder.
     pub fn terminate(self) -> (ExitStatus, TempDir) {
-        self.end(|child| terminate(child))
+        self.end(terminate)
     }
 
     /// kill -9; its folder as it was at that moment.
