@@ -302,8 +302,12 @@ impl Intake {
 }
 
 fn ingest(shared: &Shared, config: &Config, configured: &Arc<Configured>) -> Ingest {
-    let judge =
-        Judge::new(Arc::clone(configured), scratch(config), shared.clock.clone(), IngestOptions::default());
+    let judge = Judge::new(
+        configured.issuers.iter().map(Into::into),
+        scratch(config),
+        shared.clock.clone(),
+        IngestOptions::default(),
+    );
     Ingest::new(Arc::clone(&shared.store), judge)
 }
 

@@ -4,12 +4,12 @@
 use super::Fault;
 use crate::clock::Clock;
 use crate::config::{Config, IssuerConfig, ScopesPolicy as ConfiguredScopes, SignerConfig, io_reason};
-use crate::metrics::Metrics;
+use crate::ingest::CrlAuthority;
+use crate::metrics::{IssuerMetrics, Metrics};
 use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey};
 use crate::snapshot::{Configured, Issuer, IssuerKey, ResponseOptions, ScopesPolicy};
 use crate::store::{IssuerNumber, Store, StoreError};
 use crate::x509::{Certificate, PublicKey, SignatureAlgorithm, canonical_general_names, canonical_name};
-use prometheus::{Histogram, IntCounter};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,6 +21,21 @@ pub(super) struct LoadedIssuer {
     pub scopes: ScopesPolicy,
     /// The canonical form of the CA's name.
     pub canonical_name: Vec<u8>,
+}
+
+/// The CAs alone: what is needed to judge their CRLs, whatever is the matter with the signers. Certificates
+/// that cannot be read are passed over.
+pub(super) fn authorities(config: &Config) -> Vec<CrlAuthority> {
+    let authority = |issuer: &IssuerConfig| {
+        let paths = std::iter::once(&issuer.certificate)
+            .chain(issuer.generations.iter().map(|generation| &generation.certificate));
+        CrlAuthority {
+            name: issuer.name.clone(),
+            number: IssuerNumber::UNKNOWN,
+            keys: paths.filter_map(|path| read_certificate(path).ok().map(Arc::new)).collect(),
+        }
+    };
+    config.issuers.iter().map(authority).collect()
 }
 
 /// Reads and checks the files of all issuers.
@@ -124,12 +139,8 @@ fn load_key(
             "is not a CA certificate (basicConstraints without CA:TRUE): name the CA that issued the cards";
         return Err(vec![Fault::of_file(certificate_path, why)]);
     }
-    let handles = metrics.issuer(issuer);
-    let signer_key: Arc<dyn Signer> = Arc::new(Metered {
-        signer: Arc::new(key),
-        signatures: handles.signatures.clone(),
-        duration: handles.sign_duration.clone(),
-    });
+    let signer_key: Arc<dyn Signer> =
+        Arc::new(Metered { signer: Arc::new(key), metrics: metrics.issuer(issuer) });
     let identity = if delegate.der() == certificate.der() {
         ResponderIdentity::ca(delegate, signer_key)
     } else {
@@ -187,27 +198,13 @@ pub(super) fn configured(
     loaded: Vec<LoadedIssuer>,
     store: &Store,
 ) -> Result<Configured, StoreError> {
-    let number = |name: &[u8]| store.issuer_number(name);
-    configured_with(config, loaded, number)
-}
-
-/// The same with numbers from elsewhere.
-///
-/// # Errors
-/// That of `number`.
-pub(super) fn configured_with<E>(
-    config: &Config,
-    loaded: Vec<LoadedIssuer>,
-    number: impl Fn(&[u8]) -> Result<IssuerNumber, E>,
-) -> Result<Configured, E> {
     let mut issuers = Vec::with_capacity(loaded.len());
     for one in loaded {
-        let unlisted = config.issuer(&one.name).and_then(|issuer| issuer.unlisted_policy());
         issuers.push(Issuer {
-            number: number(&one.canonical_name)?,
+            number: store.issuer_number(&one.canonical_name)?,
+            unlisted: config.issuer(&one.name).and_then(IssuerConfig::unlisted_policy),
             name: one.name,
             keys: one.keys,
-            unlisted,
             scopes: one.scopes,
         });
     }
@@ -224,8 +221,7 @@ pub(super) fn configured_with<E>(
 /// slow key shows.
 struct Metered {
     signer: Arc<dyn Signer>,
-    signatures: IntCounter,
-    duration: Histogram,
+    metrics: Arc<IssuerMetrics>,
 }
 
 impl Signer for Metered {
@@ -240,8 +236,8 @@ impl Signer for Metered {
     fn sign(&self, message: &[u8], signature: &mut Vec<u8>) -> Result<(), SignError> {
         let started = Instant::now();
         self.signer.sign(message, signature)?;
-        self.duration.observe(started.elapsed().as_secs_f64());
-        self.signatures.inc();
+        self.metrics.sign_duration.observe(started.elapsed().as_secs_f64());
+        self.metrics.signatures.inc();
         Ok(())
     }
 }

@@ -23,7 +23,12 @@ fn open(config: &Config) -> Result<(Arc<Store>, Arc<Configured>, Ingest), AppErr
     let loaded = issuers::load(config, &Metrics::new()?, &Clock::System).map_err(AppError::Faults)?;
     let store = open_store(config)?;
     let configured = Arc::new(issuers::configured(config, loaded, &store)?);
-    let judge = Judge::new(Arc::clone(&configured), scratch(config), Clock::System, IngestOptions::default());
+    let judge = Judge::new(
+        configured.issuers.iter().map(Into::into),
+        scratch(config),
+        Clock::System,
+        IngestOptions::default(),
+    );
     let ingest = Ingest::new(Arc::clone(&store), judge);
     Ok((store, configured, ingest))
 }

@@ -277,7 +277,7 @@ impl<'d> Section<'d> {
                     None => format!("known here: {}", self.asked.join(", ")),
                 },
             };
-            problems.add(key.span().start, &self.key(written), "there is no such key", hint);
+            problems.add(key.span().start, &self.key(written), "unknown key", hint);
         }
     }
 }

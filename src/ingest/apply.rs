@@ -5,10 +5,10 @@ use super::read::{CrlContent, read_crl};
 use super::sort::{SortedEntries, Sorter};
 use crate::clock::Clock;
 use crate::signing::{StreamVerifier, VerifyError, digest};
-use crate::snapshot::{Configured, Issuer, IssuerIndex, IssuerKey};
-use crate::store::{ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store};
+use crate::snapshot::{Issuer, IssuerIndex};
+use crate::store::{IssuerNumber, ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store};
 use crate::x509::crl::{CertificateKinds, CrlHeader, IssuingDistributionPoint};
-use crate::x509::{HashAlgorithm, UnixTime, canonical_name, name_text};
+use crate::x509::{Certificate, HashAlgorithm, UnixTime, canonical_name, name_text};
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::PathBuf;
@@ -54,12 +54,27 @@ pub struct Report {
     pub outcome: Outcome,
 }
 
+/// A CA whose CRLs are taken: its name in the configuration, and its live keys.
+#[derive(Debug, Clone)]
+pub struct CrlAuthority {
+    pub name: String,
+    pub number: IssuerNumber,
+    /// At least one; all of one name.
+    pub keys: Vec<Arc<Certificate>>,
+}
+
+impl From<&Issuer> for CrlAuthority {
+    fn from(issuer: &Issuer) -> Self {
+        let keys = issuer.keys.iter().map(|key| Arc::clone(&key.certificate)).collect();
+        Self { name: issuer.name.clone(), number: issuer.number, keys }
+    }
+}
+
 /// Says whether a CRL is to be believed: it is whole, of a configured CA, signed by it, and of its time.
 #[derive(Debug, Clone)]
 pub struct Judge {
-    configured: Arc<Configured>,
-    /// Canonical names of the issuers, in their order.
-    names: Arc<[Vec<u8>]>,
+    /// In the order of the configuration, each with its canonical name.
+    authorities: Arc<[(Vec<u8>, CrlAuthority)]>,
     scratch: PathBuf,
     clock: Clock,
     options: IngestOptions,
@@ -114,13 +129,17 @@ impl Ingest {
 impl Judge {
     /// `scratch` is a folder on a disk with room for the entries of the largest CRL.
     #[must_use]
-    pub fn new(configured: Arc<Configured>, scratch: PathBuf, clock: Clock, options: IngestOptions) -> Self {
-        let name = |issuer: &Issuer| {
-            let subject = issuer.keys.first().map_or(&[][..], |key| key.certificate.subject());
-            canonical_name(subject).unwrap_or_default()
+    pub fn new(
+        authorities: impl IntoIterator<Item = CrlAuthority>,
+        scratch: PathBuf,
+        clock: Clock,
+        options: IngestOptions,
+    ) -> Self {
+        let named = |authority: CrlAuthority| {
+            let subject = authority.keys.first().map_or(&[][..], |key| key.subject());
+            (canonical_name(subject).unwrap_or_default(), authority)
         };
-        let names = configured.issuers.iter().map(name).collect();
-        Self { configured, names, scratch, clock, options }
+        Self { authorities: authorities.into_iter().map(named).collect(), scratch, clock, options }
     }
 
     /// Reads and verifies one CRL.
@@ -132,7 +151,7 @@ impl Judge {
         let sorter = Sorter::new(&self.scratch, self.options.sort_memory);
         let mut chosen = None;
         let content = read_crl(source, sorter, |header| {
-            let (index, issuer) = self.issuer_of(header)?;
+            let (index, issuer) = self.authority_of(header)?;
             chosen = Some((index, issuer, self.check_times(header, now)?));
             Ok(())
         })?;
@@ -182,12 +201,12 @@ impl Judge {
         Ok(Judged { report, draft, entries })
     }
 
-    fn issuer_of(&self, header: &CrlHeader) -> Result<(IssuerIndex, &Issuer), Refused> {
+    fn authority_of(&self, header: &CrlHeader) -> Result<(IssuerIndex, &CrlAuthority), Refused> {
         let foreign = || Refused::ForeignIssuer { found: name_text(&header.issuer) };
         let name = canonical_name(&header.issuer).map_err(|_| foreign())?;
-        let index = self.names.iter().position(|known| *known == name).ok_or_else(foreign)?;
-        let issuer = self.configured.issuers.get(index).ok_or_else(foreign)?;
-        Ok((IssuerIndex(index), issuer))
+        let mut known = self.authorities.iter().enumerate();
+        let (index, (_, authority)) = known.find(|(_, (known, _))| *known == name).ok_or_else(foreign)?;
+        Ok((IssuerIndex(index), authority))
     }
 
     /// The nextUpdate, if the times are in order.
@@ -205,8 +224,8 @@ impl Judge {
 }
 
 /// SHA-256 of the public key: how the store tells the keys of one CA apart.
-fn signing_key(key: &IssuerKey) -> [u8; 32] {
-    let hash = digest(HashAlgorithm::Sha256, key.certificate.public_key().bits());
+fn signing_key(key: &Certificate) -> [u8; 32] {
+    let hash = digest(HashAlgorithm::Sha256, key.public_key().bits());
     hash.as_ref().try_into().unwrap_or_default()
 }
 
@@ -214,21 +233,21 @@ fn signing_key(key: &IssuerKey) -> [u8; 32] {
 ///
 /// The authority key identifier only says which key to try: what counts is the signature.
 fn verify<'a>(
-    issuer: &'a Issuer,
+    issuer: &'a CrlAuthority,
     authority_key_identifier: Option<&[u8]>,
     verifier: StreamVerifier,
     signature: &[u8],
-) -> Result<&'a IssuerKey, Refused> {
-    let named: Vec<&IssuerKey> = issuer
+) -> Result<&'a Certificate, Refused> {
+    let named: Vec<&Arc<Certificate>> = issuer
         .keys
         .iter()
-        .filter(|key| match (authority_key_identifier, key.certificate.subject_key_identifier()) {
+        .filter(|key| match (authority_key_identifier, key.subject_key_identifier()) {
             (Some(wanted), Some(identifier)) => wanted == identifier,
             _ => true,
         })
         .collect();
     if named.is_empty() {
-        let expected = issuer.keys.iter().filter_map(|key| key.certificate.subject_key_identifier());
+        let expected = issuer.keys.iter().filter_map(|key| key.subject_key_identifier());
         return Err(Refused::ForeignKey {
             issuer: issuer.name.clone(),
             found: hexadecimal(authority_key_identifier.unwrap_or_default()),
@@ -238,8 +257,8 @@ fn verify<'a>(
     let signed = verifier.finish();
     let mut refused = None;
     for key in named {
-        match signed.verify(key.certificate.public_key(), signature) {
-            Ok(()) if key.certificate.allows_crl_sign() => return Ok(key),
+        match signed.verify(key.public_key(), signature) {
+            Ok(()) if key.allows_crl_sign() => return Ok(key),
             Ok(()) => return Err(Refused::KeyUsage { issuer: issuer.name.clone() }),
             Err(why) => refused = Some(why),
         }

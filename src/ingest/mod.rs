@@ -13,7 +13,7 @@ mod refused;
 pub mod sort;
 mod sources;
 
-pub use apply::{Ingest, IngestOptions, Judge, Judged, Outcome, Report, scope_text};
+pub use apply::{CrlAuthority, Ingest, IngestOptions, Judge, Judged, Outcome, Report, scope_text};
 pub use read::{CrlContent, read_crl};
 pub use refused::Refused;
 pub use sources::{Arrival, Source, SourceState, Sources};
