@@ -51,7 +51,7 @@ pub(super) struct IntakeState {
 /// What the rest of the process shares with the intake.
 pub(super) struct Shared {
     pub store: Arc<Store>,
-    pub published: Published,
+    pub published: Arc<Published>,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub state: Mutex<IntakeState>,
@@ -209,7 +209,7 @@ impl Intake {
                             source = name,
                             issuer = report.issuer_name,
                             scope = report.scope,
-                            number = report.crl_number,
+                            number = crate::cli::decimal(&report.crl_number),
                             entries = report.entries,
                             added = change.added,
                             changed = change.changed,
@@ -226,8 +226,11 @@ impl Intake {
                 // Whose it is may be unknown: it counts for every issuer whose sources may bring it.
                 let issuers = self.shared.metrics.issuers();
                 for metrics in issuers.iter().filter(|one| self.is_source_of(name, one.name())) {
-                    let counter =
-                        if why.is_ours() { &metrics.crl_ingests.failed } else { &metrics.crl_ingests.refused };
+                    let counter = if why.is_ours() {
+                        &metrics.crl_ingests.failed
+                    } else {
+                        &metrics.crl_ingests.refused
+                    };
                     counter.inc();
                 }
                 tracing::error!(source = name, reason = %why, "a CRL was refused; what was held stays in force");
@@ -284,7 +287,8 @@ impl Intake {
             tracing::warn!(key, "this setting changes only with a restart");
         }
         let loaded = issuers::load(&config, &self.shared.metrics, &self.shared.clock)?;
-        let configured = issuers::configured(&config, loaded, &self.shared.store).map_err(|why| failed(&why))?;
+        let configured =
+            issuers::configured(&config, loaded, &self.shared.store).map_err(|why| failed(&why))?;
         let configured = Arc::new(configured);
         self.shared.publish(&configured).map_err(|why| failed(&why))?;
         self.ingest = ingest(&self.shared, &config, &configured);
@@ -298,12 +302,8 @@ impl Intake {
 }
 
 fn ingest(shared: &Shared, config: &Config, configured: &Arc<Configured>) -> Ingest {
-    let judge = Judge::new(
-        Arc::clone(configured),
-        scratch(config),
-        shared.clock.clone(),
-        IngestOptions::default(),
-    );
+    let judge =
+        Judge::new(Arc::clone(configured), scratch(config), shared.clock.clone(), IngestOptions::default());
     Ingest::new(Arc::clone(&shared.store), judge)
 }
 

@@ -78,8 +78,8 @@ impl Inventories {
 fn stamp(files: &[PathBuf]) -> Result<String, Fault> {
     let mut stamp = String::new();
     for path in files {
-        let metadata = std::fs::metadata(path)
-            .map_err(|why| Fault::of_file(path, crate::config::io_reason(&why)))?;
+        let metadata =
+            std::fs::metadata(path).map_err(|why| Fault::of_file(path, crate::config::io_reason(&why)))?;
         let (size, seconds, nanos) = (metadata.size(), metadata.mtime(), metadata.mtime_nsec());
         stamp.push_str(&format!("{} {size} {seconds}.{nanos}\n", path.display()));
     }
@@ -142,7 +142,7 @@ pub(super) fn load_readers(
             let reader = current.as_mut()?;
             match reader.next() {
                 Some(entry) => {
-                    let position = reader.position();
+                    let position = InventoryReader::position(reader);
                     if position > seen {
                         progress(position - seen);
                         seen = position;
@@ -158,24 +158,24 @@ pub(super) fn load_readers(
     });
     store.load_inventory_with(issuer, |numbering| {
         entries.map(move |entry| {
-        let entry = entry?;
-        let Some(point) = entry.distribution_point else { return Ok((entry.serial, None)) };
-        if let Some((known, number)) = &last
-            && Arc::ptr_eq(known, &point)
-        {
-            return Ok((entry.serial, Some(*number)));
-        }
-        let canonical = canonical_general_names(&point).unwrap_or_else(|_| point.to_vec());
-        let number = match numbers.get(&canonical) {
-            Some(number) => *number,
-            None => {
-                let number = numbering.distribution_point(&canonical)?;
-                numbers.insert(canonical, number);
-                number
+            let entry = entry?;
+            let Some(point) = entry.distribution_point else { return Ok((entry.serial, None)) };
+            if let Some((known, number)) = &last
+                && Arc::ptr_eq(known, &point)
+            {
+                return Ok((entry.serial, Some(*number)));
             }
-        };
-        last = Some((point, number));
-        Ok::<(SerialNumber, Option<DistributionPointNumber>), EntriesError>((entry.serial, Some(number)))
+            let canonical = canonical_general_names(&point).unwrap_or_else(|_| point.to_vec());
+            let number = match numbers.get(&canonical) {
+                Some(number) => *number,
+                None => {
+                    let number = numbering.distribution_point(&canonical)?;
+                    numbers.insert(canonical, number);
+                    number
+                }
+            };
+            last = Some((point, number));
+            Ok::<(SerialNumber, Option<DistributionPointNumber>), EntriesError>((entry.serial, Some(number)))
         })
     })
 }

@@ -8,9 +8,7 @@ use crate::metrics::Metrics;
 use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey};
 use crate::snapshot::{Configured, Issuer, IssuerKey, ResponseOptions, ScopesPolicy};
 use crate::store::{IssuerNumber, Store, StoreError};
-use crate::x509::{
-    Certificate, PublicKey, SignatureAlgorithm, canonical_general_names, canonical_name,
-};
+use crate::x509::{Certificate, PublicKey, SignatureAlgorithm, canonical_general_names, canonical_name};
 use prometheus::{Histogram, IntCounter};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +27,11 @@ pub(super) struct LoadedIssuer {
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub(super) fn load(config: &Config, metrics: &Metrics, clock: &Clock) -> Result<Vec<LoadedIssuer>, Vec<Fault>> {
+pub(super) fn load(
+    config: &Config,
+    metrics: &Metrics,
+    clock: &Clock,
+) -> Result<Vec<LoadedIssuer>, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut loaded: Vec<LoadedIssuer> = Vec::new();
     for issuer in &config.issuers {
@@ -118,7 +120,8 @@ fn load_key(
         }
     };
     if !certificate.is_ca() {
-        let why = "is not a CA certificate (basicConstraints without CA:TRUE): name the CA that issued the cards";
+        let why =
+            "is not a CA certificate (basicConstraints without CA:TRUE): name the CA that issued the cards";
         return Err(vec![Fault::of_file(certificate_path, why)]);
     }
     let handles = metrics.issuer(issuer);
@@ -199,10 +202,7 @@ pub(super) fn configured_with<E>(
 ) -> Result<Configured, E> {
     let mut issuers = Vec::with_capacity(loaded.len());
     for one in loaded {
-        let unlisted = config.issuer(&one.name).and_then(|issuer| match issuer.unlisted {
-            None if issuer.inventory.is_some() => Some(crate::snapshot::Unlisted::Unknown),
-            unlisted => unlisted,
-        });
+        let unlisted = config.issuer(&one.name).and_then(|issuer| issuer.unlisted_policy());
         issuers.push(Issuer {
             number: number(&one.canonical_name)?,
             name: one.name,

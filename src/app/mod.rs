@@ -17,9 +17,10 @@ mod status;
 mod workers;
 
 pub use check::check;
-pub use offline::{ingest_crls, load_inventory, prepare};
+pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, status_of_store};
 pub use serve::serve;
 
+use crate::cli::InventoryError;
 use crate::http::ListenError;
 use crate::metrics::MetricsError;
 use crate::store::{StoreError, StoreOptions};
@@ -59,6 +60,9 @@ pub enum AppError {
     Faults(Vec<Fault>),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An inventory cannot be read to its end.
+    #[error(transparent)]
+    Entries(InventoryError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error("the metrics cannot be set up: {0}")]

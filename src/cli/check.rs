@@ -3,6 +3,8 @@
 //! The files are looked for here; whether keys, certificates and CRLs fit together is [`crate::app`]'s to say.
 
 use super::{Exit, Failure};
+use crate::app;
+use crate::clock::Clock;
 use crate::config::{Config, Problem};
 use clap::Args;
 use std::path::PathBuf;
@@ -24,17 +26,18 @@ pub struct CheckArgs {
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
     let mut wrong: Vec<String> = config.unreadable_files().iter().map(Problem::to_string).collect();
-    wrong.extend(check(&config)?);
+    let named = wrong.clone();
+    let found = app::check(&config, &Clock::System).into_iter();
+    // A file that cannot be opened was told already.
+    wrong.extend(
+        found
+            .filter(|fault| !named.iter().any(|line| line.contains(&fault.what)))
+            .map(|fault| fault.to_string()),
+    );
     if wrong.is_empty() {
         super::print(&format!("{}: everything is in its place", config.file.display()))?;
         Ok(Exit::Done)
     } else {
-        Err(Failure::several(Exit::Failed, wrong))
+        Err(Failure::several(Exit::Usage, wrong))
     }
-}
-
-// TO WIRE UP: crate::app. Returns one line `WHAT: WHY (HINT)` for everything that is wrong; files that
-// cannot be read were told already and are passed over.
-fn check(_config: &Config) -> Result<Vec<String>, Failure> {
-    Err(Failure::not_wired("check"))
 }

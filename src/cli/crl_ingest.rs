@@ -4,6 +4,7 @@
 //! reason to refuse is printed. With `--config` the work is [`crate::app`]'s.
 
 use super::{Exit, Failure, Progress, http_client};
+use crate::app::{self, Ingested, Step};
 use crate::config::{Config, io_reason};
 use clap::Args;
 use serde_json::{Map, Value};
@@ -53,13 +54,24 @@ pub(super) fn run(args: &IngestArgs) -> Result<Exit, Failure> {
     tell(outcomes, args.json)
 }
 
-/// What became of one CRL: its name, and the report or one line `WHAT: WHY (HINT)`.
-pub(crate) type Ingested = (String, Result<Value, String>);
+fn ingest(config: Config, crls: &[PathBuf]) -> Result<Vec<Ingested>, Failure> {
+    let mut progress = None;
+    let ingested = app::ingest_crls(&config, crls, |step| step_of(&mut progress, step));
+    if let Some(progress) = progress {
+        progress.done("ended");
+    }
+    ingested.map_err(|why| super::app_failure(&config.file, why))
+}
 
-// TO WIRE UP: crate::app. `crls` empty: every configured source. A store that a server holds is an error
-// with the hint "a server runs on this store: use --admin URL".
-fn ingest(_config: Config, _crls: &[PathBuf]) -> Result<Vec<Ingested>, Failure> {
-    Err(Failure::not_wired("crl ingest --config"))
+/// Shows how far a number of CRLs is.
+pub(super) fn step_of(progress: &mut Option<Progress>, step: Step) {
+    match (step, progress) {
+        (Step::Total(total), progress) => {
+            *progress = Some(Progress::of("taking CRLs in", "CRLs", Some(total)));
+        }
+        (Step::One, Some(progress)) => progress.advance(1),
+        (Step::One, None) => {}
+    }
 }
 
 fn submit(admin: &str, crls: &[PathBuf]) -> Vec<Ingested> {

@@ -348,6 +348,12 @@ fn trimmed(line: &[u8]) -> &[u8] {
 }
 
 /// The `GeneralName` that a distribution point's text means.
+/// A distribution point as people write it, as the DER of its GeneralNames.
+#[must_use]
+pub fn distribution_point(text: &str) -> Option<Vec<u8>> {
+    general_names(text.as_bytes()).ok()
+}
+
 fn general_names(text: &[u8]) -> Result<Vec<u8>, EntryError> {
     const DIRECTORY_NAME: u8 = tag::context_constructed(4);
     const URI: u8 = tag::context(6);

@@ -2,8 +2,11 @@
 //!
 //! The files are read by [`InventoryReader`]; writing is the store's.
 
+use super::words::thousands;
 use super::{Exit, Failure, InventoryReader, Progress};
-use crate::config::{Config, IssuerConfig, io_reason};
+use crate::app;
+use crate::config::{Config, io_reason};
+use crate::store::InventoryLoad;
 use crate::x509::Certificate;
 use clap::Args;
 use std::fs;
@@ -52,17 +55,15 @@ pub(super) fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     }
     let total = readers.iter().map(InventoryReader::size).sum();
     let progress = Progress::octets(format!("loading the inventory of {}", issuer.name), Some(total));
-    load(&config, issuer, &certificate, readers, progress)
-}
-
-// TO WIRE UP: Store::load_inventory for the issuer's number. Each reader is an iterator of
-// Result<InventoryEntry, InventoryError>; `InventoryReader::position` feeds the progress.
-fn load(
-    _config: &Config,
-    _issuer: &IssuerConfig,
-    _certificate: &Certificate,
-    _readers: Vec<InventoryReader>,
-    _progress: Progress,
-) -> Result<Exit, Failure> {
-    Err(Failure::not_wired("inventory load"))
+    let loaded = app::load_inventory(&config, &certificate, readers, |octets| progress.advance(octets));
+    let loaded = loaded.map_err(|why| super::app_failure(&config.file, why))?;
+    progress.done("ended");
+    let InventoryLoad { added, already_there, moved } = loaded;
+    let mut parts =
+        vec![format!("{} added", thousands(added)), format!("{} already there", thousands(already_there))];
+    if moved > 0 {
+        parts.push(format!("{} with another distribution point than before", thousands(moved)));
+    }
+    super::print(&format!("inventory of {}: {}", issuer.name, parts.join(", ")))?;
+    Ok(Exit::Done)
 }

@@ -22,10 +22,12 @@ mod words;
 
 pub use crl_show::CrlSummary;
 pub use failure::{Exit, Failure};
-pub use inventory::{InventoryEntry, InventoryError, InventoryReader};
+pub use inventory::{InventoryEntry, InventoryError, InventoryReader, distribution_point};
 pub use report::Progress;
 pub use status::{IssuerStatus, ScopeStatus, SignerStatus, Status};
+pub(crate) use words::decimal;
 
+use crate::app::AppError;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -103,6 +105,23 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Query(args) => query::run(&args),
+    }
+}
+
+/// What stopped the work of [`crate::app`], in one line each. `file` is the configuration.
+fn app_failure(file: &std::path::Path, why: AppError) -> Failure {
+    let what = file.display();
+    match why {
+        AppError::Faults(faults) => {
+            Failure::several(Exit::Usage, faults.iter().map(ToString::to_string).collect())
+        }
+        // Its message begins with what it is about and ends with the hint.
+        AppError::Store(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
+        AppError::Entries(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
+        AppError::Listen(why) => Failure::work(what, why, ""),
+        AppError::Metrics(_) | AppError::System { .. } | AppError::Ended(_) => {
+            Failure::work(what, why, "please report this if it comes again")
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `ocsprey serve`: what it understands on the command line. The work is [`crate::app`]'s.
 
 use super::{Exit, Failure};
+use crate::app;
 use crate::config::Config;
 use clap::Args;
 use std::path::PathBuf;
@@ -22,10 +23,11 @@ pub struct ServeArgs {
 
 pub(super) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
-    serve(config)
+    serve(config, || {})
 }
 
-// TO WIRE UP: crate::app. It keeps `config.file` for SIGHUP.
-fn serve(_config: Config) -> Result<Exit, Failure> {
-    Err(Failure::not_wired("serve"))
+pub(super) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failure> {
+    let file = config.file.clone();
+    app::serve(config, ready).map_err(|why| super::app_failure(&file, why))?;
+    Ok(Exit::Done)
 }

@@ -5,6 +5,7 @@
 //! client and a server of different releases understand each other.
 
 use super::{Exit, Failure, http_client, words};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::x509::UnixTime;
@@ -163,9 +164,8 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-// TO WIRE UP: Store::open_read_only(&config.store.path), Store::scopes(), grouped by issuer number.
-fn of_store(_config: &Config) -> Result<Status, Failure> {
-    Err(Failure::not_wired("status from the store"))
+fn of_store(config: &Config) -> Result<Status, Failure> {
+    app::status_of_store(config).map_err(|why| super::app_failure(&config.file, why))
 }
 
 fn text_of(status: &Status, all: bool, now: UnixTime) -> String {

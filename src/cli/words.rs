@@ -73,7 +73,7 @@ pub(super) fn hex(octets: &[u8]) -> String {
 }
 
 /// A big-endian unsigned number in decimal digits, as CRL numbers are written: 20 octets are 49 digits.
-pub(super) fn decimal(octets: &[u8]) -> String {
+pub(crate) fn decimal(octets: &[u8]) -> String {
     let mut digits = vec![0u8];
     for &octet in octets {
         let mut carry = u32::from(octet);

@@ -17,6 +17,8 @@ mod read;
 mod tests;
 mod values;
 
+pub use crate::snapshot::{NoncePolicy, Unlisted};
+
 use std::fmt;
 use std::fs;
 use std::io;
@@ -82,16 +84,6 @@ pub struct Response {
     pub nonce: NoncePolicy,
 }
 
-/// What becomes of a nonce in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum NoncePolicy {
-    /// Repeat it (RFC 9654).
-    #[default]
-    Echo,
-    /// Answer as if there were none.
-    Ignore,
-}
-
 /// `[[issuer]]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerConfig {
@@ -103,22 +95,18 @@ pub struct IssuerConfig {
     pub crl_issuers: Vec<PathBuf>,
     pub scopes: ScopesPolicy,
     pub inventory: Option<Vec<PathBuf>>,
-    /// As written; see [`IssuerConfig::unlisted`].
+    /// As written; see [`IssuerConfig::unlisted_policy`].
     pub unlisted: Option<Unlisted>,
     pub generations: Vec<GenerationConfig>,
 }
 
 impl IssuerConfig {
-    /// What a serial on no CRL and in no inventory answers. `has_inventory`: whether the store
-    /// holds an inventory of this issuer, which `ocsprey inventory load` may have brought there
-    /// without a word in the configuration.
+    /// What a serial on no CRL and in no inventory answers, as far as the file says: as written, or
+    /// `unknown` with an inventory. `None`: as the store has an inventory or not, because
+    /// `ocsprey inventory load` may have brought one without a word in the file.
     #[must_use]
-    pub fn unlisted(&self, has_inventory: bool) -> Unlisted {
-        match self.unlisted {
-            Some(unlisted) => unlisted,
-            None if has_inventory || self.inventory.is_some() => Unlisted::Unknown,
-            None => Unlisted::Good,
-        }
+    pub fn unlisted_policy(&self) -> Option<Unlisted> {
+        self.unlisted.or(self.inventory.is_some().then_some(Unlisted::Unknown))
     }
 }
 
@@ -169,16 +157,6 @@ pub enum ScopesPolicy {
     Count(usize),
     /// Those whose distribution points stand in this file.
     Listed(PathBuf),
-}
-
-/// What a serial on no CRL and in no inventory answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unlisted {
-    Good,
-    Unknown,
-    Unauthorized,
-    /// RFC 6960 4.4.8: `revoked` with id-pkix-ocsp-extended-revoke.
-    Revoked,
 }
 
 /// One thing that is wrong in a configuration file.

@@ -125,12 +125,10 @@ fn contract_3_what_is_left_out_has_a_default() {
 
 #[test]
 fn contract_3_an_inventory_turns_unlisted_from_good_to_unknown() {
-    let unlisted =
-        |text: &str, stored: bool| parse(&format!("{ISSUER}{text}")).unwrap().issuers[0].unlisted(stored);
-    assert_eq!(unlisted("", false), Unlisted::Good);
-    assert_eq!(unlisted("", true), Unlisted::Unknown);
-    assert_eq!(unlisted("inventory = [\"issued.txt\"]", false), Unlisted::Unknown);
-    assert_eq!(unlisted("inventory = \"issued.txt\"\nunlisted = \"good\"", true), Unlisted::Good);
+    let unlisted = |text: &str| parse(&format!("{ISSUER}{text}")).unwrap().issuers[0].unlisted_policy();
+    assert_eq!(unlisted(""), None);
+    assert_eq!(unlisted("inventory = [\"issued.txt\"]"), Some(Unlisted::Unknown));
+    assert_eq!(unlisted("inventory = \"issued.txt\"\nunlisted = \"good\""), Some(Unlisted::Good));
 }
 
 #[test]

@@ -45,8 +45,8 @@ pub struct Report {
     pub issuer_name: String,
     /// The distribution point for people; empty for a CRL that names none.
     pub scope: String,
-    /// Hexadecimal; empty where the CRL has none.
-    pub crl_number: String,
+    /// Big-endian; empty where the CRL has none.
+    pub crl_number: Vec<u8>,
     pub this_update: UnixTime,
     pub next_update: UnixTime,
     pub entries: u64,
@@ -157,7 +157,7 @@ impl Judge {
             issuer: index,
             issuer_name: issuer.name.clone(),
             scope: point.map(|point| point.text.clone()).unwrap_or_default(),
-            crl_number: hexadecimal(&crl_number),
+            crl_number: crl_number.clone(),
             this_update: header.this_update,
             next_update,
             entries: trailer.entries,

@@ -34,8 +34,9 @@ pub enum Unlisted {
 }
 
 /// What to do with a client's nonce.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NoncePolicy {
+    #[default]
     /// Repeat it: the answer is signed afresh.
     Echo,
     /// Leave it out, as RFC 9919 section 5 allows.

@@ -32,6 +32,11 @@ number! {
     /// One per CA *name*: all key generations of a CA share it, as they share their serial numbers.
     IssuerNumber
 }
+impl IssuerNumber {
+    /// Of no CA in any store: for looking at CRLs without one.
+    pub const UNKNOWN: Self = Self(0);
+}
+
 number! {
     /// One per scope; never used again once its scope is gone.
     ScopeNumber

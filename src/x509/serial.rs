@@ -107,7 +107,8 @@ impl SerialNumber {
 
     /// Two's complement negation, kept minimal.
     fn negated(self) -> Result<Self, SerialNumberError> {
-        let mut wide = [0u8; Self::MAX_OCTETS + 1];
+        // Two's complement: what stands in front of a negative number are ones.
+        let mut wide = [if self.octets[0] >= 0x80 { 0xff } else { 0 }; Self::MAX_OCTETS + 1];
         wide[Self::MAX_OCTETS + 1 - self.as_bytes().len()..].copy_from_slice(self.as_bytes());
         let mut carry = true;
         for octet in wide.iter_mut().rev() {

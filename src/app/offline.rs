@@ -1,0 +1,130 @@
+//! Work on a store that nobody serves from: `ocsprey crl ingest`, `inventory load`, `demo --prepare-only`.
+
+use super::intake::{open_store, scratch, sources_of};
+use super::inventories::{EntriesError, Inventories, load_readers};
+use super::{AppError, Fault, issuers, status};
+use crate::cli::{InventoryReader, Status};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ingest::{Arrival, Ingest, IngestOptions, Judge, Refused, Sources};
+use crate::metrics::Metrics;
+use crate::snapshot::Configured;
+use crate::store::{InventoryLoad, LoadError, Store};
+use crate::x509::{Certificate, canonical_name};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What became of one CRL: its name, and the report, or why it was refused.
+pub type Ingested = (String, Result<Value, String>);
+
+fn open(config: &Config) -> Result<(Arc<Store>, Arc<Configured>, Ingest), AppError> {
+    let loaded = issuers::load(config, &Metrics::new()?, &Clock::System).map_err(AppError::Faults)?;
+    let store = open_store(config)?;
+    let configured = Arc::new(issuers::configured(config, loaded, &store)?);
+    let judge = Judge::new(Arc::clone(&configured), scratch(config), Clock::System, IngestOptions::default());
+    let ingest = Ingest::new(Arc::clone(&store), judge);
+    Ok((store, configured, ingest))
+}
+
+/// Takes in the named CRLs, or, where none is named, every configured source. `progress` is called
+/// with the number of all of them first, then once for each.
+///
+/// # Errors
+/// When the configuration or the store is no good. That a CRL is refused is in what comes back.
+pub fn ingest_crls(
+    config: &Config,
+    crls: &[PathBuf],
+    mut progress: impl FnMut(Step),
+) -> Result<Vec<Ingested>, AppError> {
+    let (_store, _, ingest) = open(config)?;
+    let mut sources = Sources::new(sources_of(config), Duration::ZERO);
+    let arrivals: Vec<Arrival> =
+        if crls.is_empty() { sources.look() } else { crls.iter().cloned().map(Arrival::File).collect() };
+    let mut ingested: Vec<Ingested> = Vec::new();
+    if crls.is_empty() {
+        let problems = sources.problems().into_iter();
+        ingested.extend(problems.map(|(source, why)| (source.clone(), Err(format!("{source}: {why}")))));
+    }
+    progress(Step::Total(arrivals.len() as u64));
+    for arrival in &arrivals {
+        let started = Instant::now();
+        let outcome = match sources.open(arrival) {
+            Ok(None) => continue,
+            Ok(Some(content)) => ingest.ingest(content),
+            Err(why) => Err(Refused::Read(why)),
+        };
+        let outcome = outcome
+            .map(|report| status::report_json(&report, started.elapsed()))
+            .map_err(|why| format!("{arrival}: the CRL {why}"));
+        ingested.push((arrival.to_string(), outcome));
+        progress(Step::One);
+    }
+    Ok(ingested)
+}
+
+/// How far a piece of work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// So many steps will come.
+    Total(u64),
+    One,
+}
+
+/// Adds the serial numbers of `readers` to the inventory of the issuer `name`.
+///
+/// # Errors
+/// When the configuration or the store is no good, or a reader's file.
+pub fn load_inventory(
+    config: &Config,
+    certificate: &Certificate,
+    readers: Vec<InventoryReader>,
+    mut progress: impl FnMut(u64),
+) -> Result<InventoryLoad, AppError> {
+    let store = open_store(config)?;
+    let fault = |why: &dyn std::fmt::Display| AppError::Faults(vec![Fault::new("inventory", why)]);
+    let name = canonical_name(certificate.subject()).map_err(|why| fault(&why))?;
+    let issuer = store.issuer_number(&name)?;
+    load_readers(&store, issuer, readers, &mut progress).map_err(|why| match why {
+        LoadError::Store(why) | LoadError::Source(EntriesError::Store(why)) => AppError::Store(why),
+        LoadError::Source(EntriesError::Read(why)) => AppError::Entries(why),
+    })
+}
+
+/// Takes in everything that is configured, inventories and CRLs, so that serving can begin at once.
+/// `progress` is told octets of inventories, then CRLs.
+///
+/// # Errors
+/// When anything of it is no good.
+pub fn prepare(
+    config: &Config,
+    mut inventory_octets: impl FnMut(u64),
+    progress: impl FnMut(Step),
+) -> Result<Vec<Ingested>, AppError> {
+    {
+        let (store, configured, _) = open(config)?;
+        let mut inventories = Inventories::of(config, &configured);
+        inventories.load(&store, &mut inventory_octets).map_err(AppError::Faults)?;
+    }
+    ingest_crls(config, &[], progress)
+}
+
+/// What the store of a configuration holds.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn status_of_store(config: &Config) -> Result<Status, AppError> {
+    let store = Store::open_read_only(&config.store.path, &super::store_options())?;
+    let names: Vec<(Vec<u8>, String, String)> = config
+        .issuers
+        .iter()
+        .filter_map(|issuer| {
+            let octets = std::fs::read(&issuer.certificate).ok()?;
+            let certificate = Certificate::from_pem_or_der(&octets).ok()?;
+            let name = canonical_name(certificate.subject()).ok()?;
+            Some((name, issuer.name.clone(), certificate.subject_text()))
+        })
+        .collect();
+    Ok(status::of_store(&store, &names)?)
+}

@@ -1,0 +1,163 @@
+//! `ocsprey serve`: from a configuration to answers, and to a clean end.
+
+use super::intake::{Command, Intake, IntakeState, Shared, open_store};
+use super::workers::{self, Answering};
+use super::{AppError, issuers, status};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::{
+    AdminService, AdminSources, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, listen, serve_admin,
+};
+use crate::metrics::Metrics;
+use crate::respond::Responder;
+use crate::snapshot::{Published, Snapshot};
+use bytes::Bytes;
+use std::net::TcpListener;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// Serves until SIGTERM or SIGINT. `ready` is called once all listeners listen; CRLs may still be on
+/// their way in.
+///
+/// # Errors
+/// When serving cannot begin.
+pub fn serve(config: Config, ready: impl FnOnce()) -> Result<(), AppError> {
+    let metrics = Arc::new(Metrics::new()?);
+    let clock = Clock::System;
+    let loaded = issuers::load(&config, &metrics, &clock).map_err(AppError::Faults)?;
+    let store = open_store(&config)?;
+    let configured = Arc::new(issuers::configured(&config, loaded, &store)?);
+    let first = Snapshot::build(Arc::clone(&configured), store.view()?)?;
+    status::measure(&first, &metrics, store.size_bytes().unwrap_or(0));
+    let shared = Arc::new(Shared {
+        published: Arc::new(Published::new(first)),
+        metrics: Arc::clone(&metrics),
+        started_at: clock.now(),
+        state: Mutex::new(IntakeState::default()),
+        clock: clock.clone(),
+        store,
+    });
+
+    let shutdown = Shutdown::new();
+    let admin = config.admin.listen.map(listen).transpose()?;
+    let answering = Answering {
+        published: Arc::clone(&shared.published),
+        responder: Arc::new(Responder::new()),
+        metrics,
+        clock,
+        limits: Limits::default(),
+    };
+    let count = workers::count(config.server.workers);
+    let workers = workers::start(&config.server.listen, count, &answering, &shutdown)?;
+
+    let (commands, inbox) = channel();
+    let max_crl_size = usize::try_from(config.admin.max_crl_size).unwrap_or(usize::MAX);
+    let intake = Intake::new(Arc::clone(&shared), config.clone(), configured);
+    let intake = std::thread::Builder::new()
+        .name("intake".to_owned())
+        .spawn(move || intake.run(&inbox))
+        .map_err(|why| AppError::System { what: "the intake's thread", why })?;
+    for address in &config.server.listen {
+        tracing::info!(%address, workers = count, "answering OCSP requests");
+    }
+    ready();
+    watch(admin, &shared, &commands, &shutdown, max_crl_size)?;
+
+    // The listeners drain; then nobody is left who could ask the intake for anything.
+    for worker in workers {
+        worker.join().map_err(|_| AppError::Ended("a worker"))?;
+    }
+    let _ = commands.send(Command::Stop);
+    drop(commands);
+    intake.join().map_err(|_| AppError::Ended("the intake"))?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Serves the admin pages and obeys signals, until the end is asked for and the pages have drained.
+fn watch(
+    admin: Option<TcpListener>,
+    shared: &Arc<Shared>,
+    commands: &Sender<Command>,
+    shutdown: &Shutdown,
+    max_crl_size: usize,
+) -> Result<(), AppError> {
+    let system = |what| move |why| AppError::System { what, why };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("the admin pages' runtime"))?;
+    runtime.block_on(async {
+        let pages = admin.map(|listener| {
+            let limits = Limits { body_octets: max_crl_size, ..Limits::admin() };
+            let service = AdminService::new(sources(shared, commands), limits);
+            tokio::spawn(serve_admin(listener, service, shutdown.clone()))
+        });
+        let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {
+                    if commands.send(Command::Reload).is_err() {
+                        return Err(AppError::Ended("the intake"));
+                    }
+                }
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                () = shutdown.asked() => break,
+            }
+        }
+        tracing::info!("draining");
+        shutdown.ask();
+        if let Some(pages) = pages {
+            match pages.await {
+                Ok(Err(why)) => return Err(why.into()),
+                Ok(Ok(())) | Err(_) => {}
+            }
+        }
+        Ok(())
+    })
+}
+
+fn sources(shared: &Arc<Shared>, commands: &Sender<Command>) -> AdminSources {
+    let of_status = Arc::clone(shared);
+    let of_ready = Arc::clone(shared);
+    AdminSources {
+        metrics: Arc::clone(&shared.metrics),
+        status: Arc::new(move || {
+            serde_json::to_value(status::of_server(&of_status)).unwrap_or(serde_json::Value::Null)
+        }),
+        // Whoever gets an answer has seen that the process works.
+        healthy: Arc::new(|| Ok(())),
+        ready: Arc::new(move || {
+            let reasons = status::not_ready(&of_ready);
+            if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+        }),
+        intake: Some(Arc::new(Inbox { commands: Mutex::new(commands.clone()) })),
+    }
+}
+
+/// The way from the admin pages to the intake.
+struct Inbox {
+    commands: Mutex<Sender<Command>>,
+}
+
+impl CrlIntake for Inbox {
+    fn submit(&self, crl: Bytes) -> IntakeFuture {
+        let (answer, waiting) = oneshot::channel();
+        let sent = match self.commands.lock() {
+            Ok(commands) => commands.send(Command::Submit(crl, answer)).is_ok(),
+            Err(_) => false,
+        };
+        Box::pin(async move {
+            let gone = || Refusal::Unavailable("the server is ending: send the CRL again later".to_owned());
+            if !sent {
+                return Err(gone());
+            }
+            waiting.await.unwrap_or_else(|_| Err(gone()))
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! What is loaded, for people and programs: `/api/v1/status`, `ocsprey status`, the gauges.
+
+use super::intake::Shared;
+use crate::cli::{IssuerStatus, ScopeStatus, SignerStatus, Status, decimal};
+use crate::ingest::{Outcome, Report, scope_text};
+use crate::metrics::Metrics;
+use crate::snapshot::Snapshot;
+use crate::store::{InventoryState, ScopeRecord, Store, StoreError};
+use crate::x509::UnixTime;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Of the running server.
+pub(super) fn of_server(shared: &Shared) -> Status {
+    let snapshot = shared.published.load();
+    let now = shared.clock.now();
+    let mut not_ready = not_ready(shared);
+    let state = shared.state();
+    not_ready.extend(state.problems.iter().map(|(source, why)| format!("source {source}: {why}")));
+    drop(state);
+    let issuers = snapshot.issuers().iter().enumerate().map(|(index, issuer)| {
+        let keys = || snapshot.keys().iter().filter(move |key| key.issuer.0 == index);
+        IssuerStatus {
+            name: issuer.name.clone(),
+            subject: issuer.keys.first().map(|key| key.certificate.subject_text()).unwrap_or_default(),
+            signers: issuer
+                .keys
+                .iter()
+                .map(|key| SignerStatus {
+                    subject: key
+                        .responder
+                        .certificate()
+                        .map_or_else(|| key.certificate.subject_text(), |one| one.subject_text()),
+                    algorithm: key.responder.signer().algorithm().name().to_owned(),
+                    not_after: key.responder.not_after().to_string(),
+                })
+                .collect(),
+            inventory: keys().find_map(|key| inventory_rows(key.inventory)),
+            scopes: snapshot
+                .view()
+                .scopes()
+                .iter()
+                .filter(|scope| scope.issuer() == issuer.number)
+                .map(scope_status)
+                .collect(),
+        }
+    });
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        now: now.to_string(),
+        started_at: Some(shared.started_at.to_string()),
+        not_ready,
+        store_bytes: shared.store.size_bytes().unwrap_or(0),
+        issuers: issuers.collect(),
+    }
+}
+
+/// Of a store that nobody serves from. It knows CA names, but no configuration.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn of_store(store: &Store, names: &[(Vec<u8>, String, String)]) -> Result<Status, StoreError> {
+    let view = store.view()?;
+    let mut issuers = Vec::new();
+    for (number, canonical) in store.issuers()? {
+        let known = names.iter().find(|(name, ..)| *name == canonical);
+        issuers.push(IssuerStatus {
+            name: known.map_or_else(|| format!("CA {number}"), |(_, name, _)| name.clone()),
+            subject: known.map(|(_, _, subject)| subject.clone()).unwrap_or_default(),
+            signers: Vec::new(),
+            inventory: inventory_rows(view.inventory_state(number)?),
+            scopes: view.scopes().iter().filter(|one| one.issuer() == number).map(scope_status).collect(),
+        });
+    }
+    Ok(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        now: crate::clock::Clock::System.now().to_string(),
+        started_at: None,
+        not_ready: Vec::new(),
+        store_bytes: store.size_bytes()?,
+        issuers,
+    })
+}
+
+fn inventory_rows(state: InventoryState) -> Option<u64> {
+    match state {
+        InventoryState::Absent => None,
+        InventoryState::Partial { rows } | InventoryState::Complete { rows } => Some(rows),
+    }
+}
+
+fn scope_status(record: &ScopeRecord) -> ScopeStatus {
+    ScopeStatus {
+        distribution_point: scope_text(&record.crl.idp),
+        crl_number: if record.crl.crl_number.is_empty() {
+            String::new()
+        } else {
+            decimal(&record.crl.crl_number)
+        },
+        this_update: record.crl.this_update.to_string(),
+        next_update: record.crl.next_update.to_string(),
+        entries: record.entries,
+        ingested_at: record.crl.ingested_at.to_string(),
+    }
+}
+
+/// Why requests are answered tryLater: CRLs, signers, inventories that are not all in.
+pub(super) fn not_ready(shared: &Shared) -> Vec<String> {
+    let snapshot = shared.published.load();
+    let mut reasons = snapshot.reasons_not_ready(shared.clock.now());
+    for key in snapshot.keys() {
+        if let InventoryState::Partial { rows } = key.inventory {
+            let name = snapshot.issuers().get(key.issuer.0).map_or("?", |issuer| issuer.name.as_str());
+            reasons
+                .push(format!("issuer {name}: its inventory is still being loaded ({rows} serials so far)"));
+        }
+    }
+    // Before that a missing CRL may only not have been looked at yet: half a country is no country.
+    if !shared.state().caught_up {
+        reasons.push("the configured CRLs and inventories are still being read".to_owned());
+    }
+    reasons
+}
+
+/// The report of an ingest, for whoever brought the CRL.
+pub(super) fn report_json(report: &Report, took: Duration) -> Value {
+    let mut value = json!({
+        "issuer": report.issuer_name,
+        "distribution_point": report.scope,
+        "crl_number": decimal(&report.crl_number),
+        "this_update": report.this_update.to_string(),
+        "next_update": report.next_update.to_string(),
+        "entries": report.entries,
+        "octets": report.octets,
+        "seconds": took.as_secs_f64(),
+    });
+    let outcome = match report.outcome {
+        Outcome::Unchanged => json!({ "outcome": "unchanged" }),
+        Outcome::Applied(change) => json!({
+            "outcome": "applied",
+            "added": change.added,
+            "changed": change.changed,
+            "released": change.released,
+            "retained": change.retained,
+            "unchanged": change.unchanged,
+        }),
+    };
+    if let (Some(value), Value::Object(outcome)) = (value.as_object_mut(), outcome) {
+        value.extend(outcome);
+    }
+    value
+}
+
+/// Sets the gauges to what `snapshot` holds.
+pub(super) fn measure(snapshot: &Snapshot, metrics: &Metrics, store_bytes: u64) {
+    let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    metrics.store_bytes.set(gauge(store_bytes));
+    metrics.set_issuers(snapshot.issuers().iter().map(|issuer| issuer.name.as_str()));
+    for (issuer, handles) in snapshot.issuers().iter().zip(metrics.issuers().iter()) {
+        let of_issuer = || snapshot.view().scopes().iter().filter(|one| one.issuer() == issuer.number);
+        let oldest = of_issuer().map(|one| one.crl.this_update).min();
+        let nearest = of_issuer().map(|one| one.crl.next_update).min();
+        handles.crl_this_update.set(oldest.map_or(0, UnixTime::seconds));
+        handles.crl_next_update.set(nearest.map_or(0, UnixTime::seconds));
+        handles.crl_scopes.set(gauge(of_issuer().count() as u64));
+        handles.crl_entries.set(gauge(of_issuer().map(|one| one.entries).sum()));
+        let signer = issuer.keys.iter().map(|key| key.responder.not_after()).min();
+        handles.signer_not_after.set(signer.map_or(0, UnixTime::seconds));
+    }
+}
