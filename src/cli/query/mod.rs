@@ -16,7 +16,7 @@ use super::{Exit, Failure};
 use crate::clock::Clock;
 use crate::config::io_reason;
 use crate::signing::{IssuanceError, verify_issued_by};
-use crate::x509::{Certificate, HashAlgorithm, SerialNumber};
+use crate::x509::{Certificate, HashAlgorithm, SerialNumber, UnixTime};
 use answer::CertStatus;
 use clap::{Args, ValueEnum};
 use request::{CertId, NONCE_LEN};
@@ -24,6 +24,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use verify::Verified;
 
 /// Patience with a responder.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -88,8 +89,8 @@ impl From<Hash> for HashAlgorithm {
 }
 
 /// How it was asked, for printing.
-struct Asked<'a> {
-    url: &'a str,
+struct Asked {
+    url: String,
     method: &'static str,
     hash: HashAlgorithm,
     response_octets: usize,
@@ -97,26 +98,9 @@ struct Asked<'a> {
 }
 
 pub(super) fn run(args: &QueryArgs) -> Result<Exit, Failure> {
-    let url = http_client::url("URL", &args.url)?;
     let issuer = certificate("--issuer", &args.issuer)?;
-    let serial = serial_number(args, &issuer)?;
-    let cert_id = CertId::new(args.hash.into(), &issuer, serial);
-    let nonce = if args.nonce { Some(fresh_nonce()?) } else { None };
-    let request = request::encode(&cert_id, nonce.as_ref());
-
-    let started = Instant::now();
-    let response = exchange(&url, &request, args.get)?;
-    let took = started.elapsed();
-
     let now = Clock::System.now();
-    let verified = answer::parse(&response)
-        .and_then(|response| {
-            verify::verified(&response, &cert_id, &issuer, nonce.as_ref().map(|nonce| &nonce[..]), now)
-        })
-        .map_err(|error| Failure::work(&url, &error, error.hint()))?;
-
-    let method = if args.get { "GET" } else { "POST" };
-    let asked = Asked { url: &url, method, hash: cert_id.hash, response_octets: response.len(), took };
+    let (verified, asked) = ask(args, &issuer, now)?;
     if args.json {
         super::print_json(&print::json(&verified, &asked))?;
     } else {
@@ -127,6 +111,25 @@ pub(super) fn run(args: &QueryArgs) -> Result<Exit, Failure> {
         CertStatus::Revoked(_) => Exit::Revoked,
         CertStatus::Unknown => Exit::Unknown,
     })
+}
+
+fn ask(args: &QueryArgs, issuer: &Certificate, now: UnixTime) -> Result<(Verified, Asked), Failure> {
+    let url = http_client::url("URL", &args.url)?;
+    let serial = serial_number(args, issuer)?;
+    let cert_id = CertId::new(args.hash.into(), issuer, serial);
+    let nonce = if args.nonce { Some(fresh_nonce()?) } else { None };
+    let request = request::encode(&cert_id, nonce.as_ref());
+
+    let started = Instant::now();
+    let response = exchange(&url, &request, args.get)?;
+    let took = started.elapsed();
+
+    let nonce = nonce.as_ref().map(|nonce| &nonce[..]);
+    let verified = answer::parse(&response)
+        .and_then(|response| verify::verified(&response, &cert_id, issuer, nonce, now))
+        .map_err(|error| Failure::work(&url, &error, error.hint()))?;
+    let method = if args.get { "GET" } else { "POST" };
+    Ok((verified, Asked { url, method, hash: cert_id.hash, response_octets: response.len(), took }))
 }
 
 fn certificate(option: &str, path: &Path) -> Result<Certificate, Failure> {

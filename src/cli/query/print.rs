@@ -7,7 +7,7 @@ use crate::cli::words;
 use crate::x509::{CrlReason, UnixTime};
 use serde_json::{Value, json};
 
-pub(super) fn text(verified: &Verified, asked: &Asked<'_>, ca: &str, now: UnixTime) -> String {
+pub(super) fn text(verified: &Verified, asked: &Asked, ca: &str, now: UnixTime) -> String {
     let mut lines: Vec<(&str, String)> = Vec::new();
     let title = match verified.status {
         CertStatus::Good => "good",
@@ -62,7 +62,7 @@ fn at(time: UnixTime, now: UnixTime) -> String {
     format!("{time}  {}", words::away(time, now))
 }
 
-pub(super) fn json(verified: &Verified, asked: &Asked<'_>) -> Value {
+pub(super) fn json(verified: &Verified, asked: &Asked) -> Value {
     let status = match verified.status {
         CertStatus::Good => "good",
         CertStatus::Revoked(_) => "revoked",
