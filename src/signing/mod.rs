@@ -46,6 +46,20 @@ pub enum SignError {
     Refused(SignatureAlgorithm),
 }
 
+/// The system gave no random numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the system has no random numbers")]
+pub struct NoRandomness;
+
+/// Fills `octets` with random numbers fit for nonces.
+///
+/// # Errors
+/// When the system has none.
+pub fn fill_random(octets: &mut [u8]) -> Result<(), NoRandomness> {
+    use ring::rand::{SecureRandom, SystemRandom};
+    SystemRandom::new().fill(octets).map_err(|_| NoRandomness)
+}
+
 /// The RSA keys whose signatures are verified: a CA has 4096 bits at most, some roots more.
 pub const RSA_VERIFY_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 

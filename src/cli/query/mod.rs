@@ -15,12 +15,11 @@ use super::http_client;
 use super::{Exit, Failure};
 use crate::clock::Clock;
 use crate::config::io_reason;
-use crate::signing::{IssuanceError, verify_issued_by};
+use crate::signing::{IssuanceError, fill_random, verify_issued_by};
 use crate::x509::{Certificate, HashAlgorithm, SerialNumber, UnixTime};
 use answer::CertStatus;
 use clap::{Args, ValueEnum};
 use request::{CertId, NONCE_LEN};
-use ring::rand::{SecureRandom, SystemRandom};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -167,8 +166,7 @@ fn serial_number(args: &QueryArgs, issuer: &Certificate) -> Result<SerialNumber,
 
 fn fresh_nonce() -> Result<[u8; NONCE_LEN], Failure> {
     let mut nonce = [0; NONCE_LEN];
-    let filled = SystemRandom::new().fill(&mut nonce);
-    filled.map_err(|_| Failure::work("--nonce", "the system has no random numbers", ""))?;
+    fill_random(&mut nonce).map_err(|why| Failure::work("--nonce", why, ""))?;
     Ok(nonce)
 }
 
