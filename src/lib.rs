@@ -23,6 +23,19 @@
 //! A request's way: [`http`] → [`respond`] → [`snapshot`] → [`store`], [`signing`] → back.
 //! A CRL's way: [`ingest`] → [`x509`] (parse) → [`signing`] (verify) → [`store`] (apply) → [`snapshot`] (publish).
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        clippy::items_after_statements,
+        reason = "tests count to small numbers, take the time, and hold what they like"
+    )
+)]
+
 pub mod app;
 pub mod asn1;
 pub mod cli;

@@ -3,6 +3,12 @@
 //! It is the only writer. It looks at the sources every [`LOOK_EVERY`], does what it is asked through
 //! its channel in between, and owns everything that changes with a reload. Requests never wait for it.
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the write side: it times its own work and shares its state with the status page, never with requests"
+)]
+
 use super::inventories::Inventories;
 use super::issuers;
 use super::{Fault, store_options};

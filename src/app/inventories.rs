@@ -102,7 +102,7 @@ fn load_one(
         let reader = InventoryReader::open(path, &inventory.subject);
         readers.push(reader.map_err(|why| Fault::new("inventory", why))?);
     }
-    let first = inventory.files.first().map(PathBuf::as_path).unwrap_or(Path::new("inventory"));
+    let first = inventory.files.first().map_or(Path::new("inventory"), PathBuf::as_path);
     load_readers(store, inventory.issuer, readers, progress).map_err(|why| match why {
         LoadError::Source(why) => Fault::new("inventory", why),
         LoadError::Store(why) => Fault::of_file(first, why),

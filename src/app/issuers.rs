@@ -1,6 +1,11 @@
 //! From the configuration's issuers to keys that sign: reads certificates and keys, and checks that
 //! they belong together. Everything that is wrong is told, not only the first.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a signature is timed where it is made: by its key, not by the request"
+)]
+
 use super::Fault;
 use crate::clock::Clock;
 use crate::config::{Config, IssuerConfig, ScopesPolicy as ConfiguredScopes, SignerConfig, io_reason};

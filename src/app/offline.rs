@@ -1,5 +1,7 @@
 //! Work on a store that nobody serves from: `ocsprey crl ingest`, `inventory load`, `demo --prepare-only`.
 
+#![expect(clippy::disallowed_methods, reason = "reports say how long the work took")]
+
 use super::intake::{open_store, scratch, sources_of};
 use super::inventories::{EntriesError, Inventories, load_readers};
 use super::{AppError, Fault, issuers, status};

@@ -1,5 +1,10 @@
 //! `ocsprey serve`: from a configuration to answers, and to a clean end.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "between the admin pages and the intake; no request for a status comes by"
+)]
+
 use super::intake::{Command, Intake, IntakeState, Shared, open_store};
 use super::workers::{self, Answering};
 use super::{AppError, issuers, status};
@@ -23,12 +28,12 @@ use tokio::sync::oneshot;
 ///
 /// # Errors
 /// When serving cannot begin.
-pub fn serve(config: Config, ready: impl FnOnce()) -> Result<(), AppError> {
+pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let metrics = Arc::new(Metrics::new()?);
     let clock = Clock::System;
-    let loaded = issuers::load(&config, &metrics, &clock).map_err(AppError::Faults)?;
-    let store = open_store(&config)?;
-    let configured = Arc::new(issuers::configured(&config, loaded, &store)?);
+    let loaded = issuers::load(config, &metrics, &clock).map_err(AppError::Faults)?;
+    let store = open_store(config)?;
+    let configured = Arc::new(issuers::configured(config, loaded, &store)?);
     let first = Snapshot::build(Arc::clone(&configured), store.view()?)?;
     status::measure(&first, &metrics, store.size_bytes().unwrap_or(0));
     let shared = Arc::new(Shared {
@@ -113,9 +118,9 @@ fn watch(
         tracing::info!("draining");
         shutdown.ask();
         if let Some(pages) = pages {
-            match pages.await {
-                Ok(Err(why)) => return Err(why.into()),
-                Ok(Ok(())) | Err(_) => {}
+            // A page that panicked is no reason not to end cleanly.
+            if let Ok(Err(why)) = pages.await {
+                return Err(why.into());
             }
         }
         Ok(())

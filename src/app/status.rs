@@ -6,7 +6,7 @@ use crate::ingest::{Outcome, Report, scope_text};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
 use crate::store::{InventoryState, ScopeRecord, Store, StoreError};
-use crate::x509::UnixTime;
+use crate::x509::{Certificate, UnixTime};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) fn of_server(shared: &Shared) -> Status {
                     subject: key
                         .responder
                         .certificate()
-                        .map_or_else(|| key.certificate.subject_text(), |one| one.subject_text()),
+                        .map_or_else(|| key.certificate.subject_text(), Certificate::subject_text),
                     algorithm: key.responder.signer().algorithm().name().to_owned(),
                     not_after: key.responder.not_after().to_string(),
                 })

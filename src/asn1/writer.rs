@@ -1,5 +1,10 @@
 //! Writing DER forward into a buffer whose lengths are known before.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "lengths are below 4 GiB: at most MAX_LENGTH, which is asserted"
+)]
+
 /// Octets that tag and length take in front of `content` octets.
 #[must_use]
 pub const fn header_len(content: usize) -> usize {

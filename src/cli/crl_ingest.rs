@@ -45,7 +45,7 @@ pub struct IngestArgs {
 pub(super) fn run(args: &IngestArgs) -> Result<Exit, Failure> {
     let outcomes = match (&args.admin, &args.config) {
         (Some(admin), _) => submit(&http_client::url("--admin", admin)?, &args.crls),
-        (None, Some(path)) => ingest(Config::load(path)?, &args.crls)?,
+        (None, Some(path)) => ingest(&Config::load(path)?, &args.crls)?,
         // clap demands one of the two.
         (None, None) => {
             return Err(Failure::usage("--config", "is missing", "or name a server with --admin"));
@@ -54,9 +54,9 @@ pub(super) fn run(args: &IngestArgs) -> Result<Exit, Failure> {
     tell(outcomes, args.json)
 }
 
-fn ingest(config: Config, crls: &[PathBuf]) -> Result<Vec<Ingested>, Failure> {
+fn ingest(config: &Config, crls: &[PathBuf]) -> Result<Vec<Ingested>, Failure> {
     let mut progress = None;
-    let ingested = app::ingest_crls(&config, crls, |step| step_of(&mut progress, step));
+    let ingested = app::ingest_crls(config, crls, |step| step_of(&mut progress, step));
     if let Some(progress) = progress {
         progress.done("ended");
     }

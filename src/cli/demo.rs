@@ -88,7 +88,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         told.map_err(|why| Failure::work("standard output", why, ""))?;
         return Ok(Exit::Done);
     }
-    serve::serve(config, || {})
+    serve::serve(&config, || {})
 }
 
 /// The inventories and CRLs, so that the first question is answered at once.

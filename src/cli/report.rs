@@ -4,6 +4,12 @@
 //! shared between threads and costs an atomic addition a step. Log lines and error lines are written
 //! above the bars, never into them.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    reason = "progress is about time; milliseconds of a run fit into 64 bits"
+)]
+
 use super::Failure;
 use super::words;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};

@@ -23,11 +23,10 @@ pub struct ServeArgs {
 
 pub(super) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
-    serve(config, || {})
+    serve(&config, || {})
 }
 
-pub(super) fn serve(config: Config, ready: impl FnOnce()) -> Result<Exit, Failure> {
-    let file = config.file.clone();
-    app::serve(config, ready).map_err(|why| super::app_failure(&file, why))?;
+pub(super) fn serve(config: &Config, ready: impl FnOnce()) -> Result<Exit, Failure> {
+    app::serve(config, ready).map_err(|why| super::app_failure(&config.file, why))?;
     Ok(Exit::Done)
 }

@@ -178,7 +178,9 @@ fn text_of(status: &Status, all: bool, now: UnixTime) -> String {
             [] => out.push_str("ready: every issuer can answer\n"),
             reasons => {
                 out.push_str("NOT READY\n");
-                reasons.iter().for_each(|reason| out.push_str(&format!("  {reason}\n")));
+                for reason in reasons {
+                    out.push_str(&format!("  {reason}\n"));
+                }
             }
         }
     }
@@ -244,7 +246,7 @@ fn scope_lines(scopes: &[ScopeStatus], all: bool, now: UnixTime) -> String {
 
 /// The time and how far away it is.
 fn at(text: &str, now: UnixTime) -> String {
-    let digits: String = text.chars().filter(|char| char.is_ascii_digit()).collect();
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     match UnixTime::from_generalized_time(format!("{digits}Z").as_bytes()) {
         Some(time) => format!("{text} ({})", words::away(time, now)),
         None => text.to_owned(),

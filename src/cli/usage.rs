@@ -17,7 +17,13 @@ pub(super) fn explain(error: &clap::Error) -> Result<Exit, Failure> {
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             // Somebody who types `ocsprey` alone wants to see what there is.
-            eprint!("{}", error.render());
+            #[expect(
+                clippy::print_stderr,
+                reason = "the answer to no question at all is help, not an error line"
+            )]
+            {
+                eprint!("{}", error.render());
+            }
             return Ok(Exit::Usage);
         }
         _ => {}

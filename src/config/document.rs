@@ -264,7 +264,7 @@ impl<'d> Section<'d> {
 
     /// Reports every key that was not asked for.
     pub(super) fn finish(self, problems: &mut Problems<'_>) {
-        for (key, _) in self.table.iter() {
+        for (key, _) in self.table {
             let written: &str = key.get_ref();
             if self.asked.contains(&written) {
                 continue;

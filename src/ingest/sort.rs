@@ -91,7 +91,7 @@ impl Entry {
         let serial = self.serial.as_bytes();
         let reason = self.reason.map_or(NO_REASON, CrlReason::value);
         let has_invalidity = self.invalidity != NEVER;
-        // A serial number has at most 21 octets.
+        #[expect(clippy::cast_possible_truncation, reason = "a serial number has at most 21 octets")]
         out.write_all(&[serial.len() as u8])?;
         out.write_all(serial)?;
         out.write_all(&[reason | if has_invalidity { INVALIDITY } else { 0 }])?;

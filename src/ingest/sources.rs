@@ -5,6 +5,8 @@
 //! seconds: 2,000 files take a few milliseconds, and nothing is missed that a file system, a network
 //! share or a container forgot to notify.
 
+#![expect(clippy::disallowed_methods, reason = "polling is paced by elapsed time, not by the date")]
+
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, Metadata};
@@ -78,7 +80,7 @@ impl Stamp {
 /// All sources, and what was taken from them so far.
 #[derive(Debug)]
 pub struct Sources {
-    sources: Vec<Source>,
+    watched: Vec<Source>,
     taken: HashMap<PathBuf, Stamp>,
     polled: HashMap<String, Instant>,
     validators: HashMap<String, Validators>,
@@ -109,7 +111,7 @@ impl Sources {
             .build()
             .into();
         Self {
-            sources,
+            watched: sources,
             taken: HashMap::new(),
             polled: HashMap::new(),
             validators: HashMap::new(),
@@ -123,13 +125,15 @@ impl Sources {
     /// and its end told with [`Sources::settle`].
     pub fn look(&mut self) -> Vec<Arrival> {
         let mut arrivals = Vec::new();
-        for source in self.sources.clone() {
+        for source in self.watched.clone() {
             match &source {
                 Source::File(path) => self.look_at(path, &mut arrivals),
                 Source::Folder(folder) => match listing(folder) {
                     Ok(paths) => {
                         self.settle(&source.to_string(), None);
-                        paths.iter().for_each(|path| self.look_at(path, &mut arrivals));
+                        for path in &paths {
+                            self.look_at(path, &mut arrivals);
+                        }
                     }
                     Err(why) => self.settle(&source.to_string(), Some(format!("cannot be listed: {why}"))),
                 },

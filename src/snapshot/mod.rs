@@ -84,7 +84,7 @@ impl IssuerKey {
     pub fn new(certificate: Arc<Certificate>, responder: Arc<ResponderIdentity>) -> Self {
         let template = ResponseTemplate::new(
             &responder.responder_id_key_hash(),
-            &responder.signer().algorithm().algorithm_identifier(),
+            responder.signer().algorithm().algorithm_identifier(),
             responder.certs_der(),
         );
         Self { certificate, responder, template: Arc::new(template) }

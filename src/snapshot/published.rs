@@ -1,5 +1,7 @@
 //! The one pointer between the write side and the requests.
 
+#![expect(clippy::disallowed_types, reason = "only the writer takes it, when it publishes")]
+
 use super::Snapshot;
 use arc_swap::{ArcSwap, Guard};
 use std::sync::{Arc, Mutex, PoisonError};

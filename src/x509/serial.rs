@@ -1,5 +1,7 @@
 //! Certificate serial numbers (RFC 5280 4.1.2.2).
 
+#![expect(clippy::cast_possible_truncation, reason = "at most 21 octets, and digits below 16")]
+
 use std::fmt;
 
 /// A serial number: the content octets of its DER INTEGER, as they stand.

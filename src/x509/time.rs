@@ -1,5 +1,11 @@
 //! Points in time: `UTCTime` and `GeneralizedTime` as RFC 5280 4.1.2.5 allows them, in seconds.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "remainders of divisions by small numbers: never negative, never over 10,000"
+)]
+
 use crate::asn1::{DerError, Element, Reader, tag};
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

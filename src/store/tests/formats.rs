@@ -136,7 +136,7 @@ fn golden_scope_record() {
     let mut key = vec![b'K', 0, 0, 0, 2];
     key.extend([0xaa; 32]);
     key.extend([1, 1, 0, 0, 1, 2, b'D', b'P']);
-    assert_eq!(super::super::format::scope_key(&record.crl.key), key);
+    assert_eq!(crate::store::format::scope_key(&record.crl.key), key);
 }
 
 #[test]

@@ -296,7 +296,7 @@ pub(super) fn check_twins(store: &Store) -> usize {
     while let Some((key, value)) = cursor.current() {
         let serial = serial_of(key).unwrap();
         for_each_status(value, |scope, body| {
-            from_status.push((scope, serial, body.revocation(), body.is_retained()))
+            from_status.push((scope, serial, body.revocation(), body.is_retained()));
         })
         .unwrap();
         cursor.advance().unwrap();

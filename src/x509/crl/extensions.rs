@@ -238,8 +238,6 @@ impl IssuingDistributionPoint {
             let mut choice = Reader::new(point.content);
             let name = choice.element().map_err(malformed)?;
             choice.finish().map_err(malformed)?;
-            const FULL_NAME: u8 = tag::context_constructed(0);
-            const RELATIVE: u8 = tag::context_constructed(1);
             (distribution_point, text) = match name.tag {
                 FULL_NAME => (
                     canonical_general_names(name.content).map_err(malformed)?,
@@ -274,6 +272,10 @@ impl IssuingDistributionPoint {
         Ok(Self { raw: value.to_vec(), distribution_point, text, kinds, reasons, is_indirect })
     }
 }
+
+/// The two forms of a DistributionPointName (RFC 5280 4.2.1.13).
+const FULL_NAME: u8 = tag::context_constructed(0);
+const RELATIVE: u8 = tag::context_constructed(1);
 
 fn flag(fields: &mut Reader<'_>, number: u8) -> Result<bool, CrlError> {
     let malformed = |_: DerError| CrlError::Extension { name: "issuingDistributionPoint" };
