@@ -47,11 +47,6 @@ impl Failure {
         Self { exit: Exit::Usage, lines: vec![line(&what, &why, hint)] }
     }
 
-    /// A command whose work is not there yet. Goes away with its last caller.
-    pub(super) fn not_wired(command: &str) -> Self {
-        Self::work(command, "is not in this build yet", "build a later one")
-    }
-
     /// Several things are wrong, each already `WHAT: WHY (HINT)`.
     pub fn several(exit: Exit, lines: Vec<String>) -> Self {
         Self { exit, lines: lines.iter().map(|line| one_line(line)).collect() }
