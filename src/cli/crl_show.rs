@@ -321,4 +321,63 @@ SHA-256      {sha256}
         assert_eq!(value["reasons"], json!({"superseded": 1200, "aACompromise": 1, "none": 1}));
         assert_eq!(value["signature_verified"], false);
     }
+
+    /// OpenSSL's CRL of this index, as a.pem and a.der.
+    fn openssl_crl(folder: &Path, index: &str) {
+        let config = "[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\ncrlnumber=number\ndefault_md=sha256\n\
+                      default_crl_days=3\ncrl_extensions=x\n[x]\nissuingDistributionPoint=critical,@p\n\
+                      [p]\nfullname=URI:http://crl.example/a.crl\nonlyuser=TRUE\n\
+                      onlysomereasons=keyCompromise,superseded\n";
+        std::fs::write(folder.join("ca.cnf"), config).unwrap();
+        std::fs::write(folder.join("index.txt"), index).unwrap();
+        std::fs::write(folder.join("number"), "0100\n").unwrap();
+        let run = |line: &str| {
+            let mut command = std::process::Command::new("openssl");
+            let output = command.args(line.split_whitespace()).current_dir(folder).output().unwrap();
+            assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        run(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -keyout ca.key -out ca.pem -subj /C=JP/CN=CA",
+        );
+        run("ca -config ca.cnf -gencrl -keyfile ca.key -cert ca.pem -out a.pem");
+        run("crl -in a.pem -outform DER -out a.der");
+    }
+
+    #[test]
+    fn contract_2_a_crl_of_openssl_is_shown_the_same_from_der_and_pem() {
+        let folder = tempfile::tempdir().unwrap();
+        let revoked = |serial: u32, reason: &str| {
+            format!("R\t401231000000Z\t260101000000Z{reason}\t{serial:08X}\tunknown\t/CN=x\n")
+        };
+        let mut index: String = (1..=5000).map(|serial| revoked(serial, ",superseded")).collect();
+        index.push_str(&revoked(6000, ",keyCompromise"));
+        index.push_str(&revoked(6001, ""));
+        openssl_crl(folder.path(), &index);
+        let der = super::summary(&folder.path().join("a.der")).unwrap();
+        assert_eq!(der, super::summary(&folder.path().join("a.pem")).unwrap());
+
+        let octets = std::fs::read(folder.path().join("a.der")).unwrap();
+        let digest = crate::signing::digest(crate::x509::HashAlgorithm::Sha256, &octets);
+        assert_eq!((der.size, &der.sha256[..]), (octets.len() as u64, digest.as_ref()));
+        assert_eq!((der.issuer.as_str(), der.entries), ("CN=CA,C=JP", 5002));
+        assert_eq!(der.number, Some(vec![1, 0]));
+        assert_eq!(
+            der.scope,
+            [
+                "distribution point http://crl.example/a.crl",
+                "user certificates only",
+                "only the reasons keyCompromise, superseded"
+            ]
+        );
+        let reasons: Vec<_> = der.reasons.occurring().collect();
+        assert_eq!(reasons, [("keyCompromise", 1), ("superseded", 5000), ("none", 1)]);
+        assert_eq!(der.next_update.unwrap().since(der.this_update), 3 * 86_400);
+
+        std::fs::write(folder.path().join("cut.der"), &octets[..1000]).unwrap();
+        let failure = super::summary(&folder.path().join("cut.der")).unwrap_err();
+        assert_eq!((failure.exit, failure.lines.len()), (Exit::Failed, 1));
+        assert!(failure.lines[0].contains("cut.der: this is not a usable CRL: it is cut short"), "{failure}");
+        let failure = super::summary(&folder.path().join("none.crl")).unwrap_err();
+        assert!(failure.lines[0].ends_with("none.crl: there is no such file or folder"), "{failure}");
+    }
 }

@@ -347,13 +347,13 @@ fn trimmed(line: &[u8]) -> &[u8] {
     line.get(..comment.unwrap_or(line.len())).unwrap_or_default().trim_ascii()
 }
 
-/// The `GeneralName` that a distribution point's text means.
 /// A distribution point as people write it, as the DER of its GeneralNames.
 #[must_use]
 pub fn distribution_point(text: &str) -> Option<Vec<u8>> {
     general_names(text.as_bytes()).ok()
 }
 
+/// The `GeneralName` that a distribution point's text means.
 fn general_names(text: &[u8]) -> Result<Vec<u8>, EntryError> {
     const DIRECTORY_NAME: u8 = tag::context_constructed(4);
     const URI: u8 = tag::context(6);

@@ -201,8 +201,9 @@ mod tests {
         let mut tried = 0;
         for line in found.iter().flat_map(|(_, help)| help.lines()) {
             let Some(example) = line.strip_prefix("  ocsprey ") else { continue };
-            let words = example.split("   ").next().unwrap_or_default().split_whitespace();
-            let words = words.filter(|word| *word != "\\").map(OsString::from);
+            // Behind a wide gap stands what it does; behind && another command.
+            let typed = example.split("   ").next().unwrap_or_default();
+            let words = typed.split_whitespace().take_while(|word| *word != "&&").map(OsString::from);
             let parsed = Cli::try_parse_from(std::iter::once("ocsprey".into()).chain(words));
             assert!(parsed.is_ok(), "{line}: {:?}", parsed.err().map(|error| error.to_string()));
             tried += 1;

@@ -107,11 +107,15 @@ pub(super) fn run(args: &QueryArgs) -> Result<Exit, Failure> {
     } else {
         super::print(&print::text(&verified, &asked, &issuer.subject_text(), now))?;
     }
-    Ok(match verified.status {
+    Ok(exit_of(verified.status))
+}
+
+fn exit_of(status: CertStatus) -> Exit {
+    match status {
         CertStatus::Good => Exit::Done,
         CertStatus::Revoked(_) => Exit::Revoked,
         CertStatus::Unknown => Exit::Unknown,
-    })
+    }
 }
 
 fn ask(args: &QueryArgs, issuer: &Certificate, now: UnixTime) -> Result<(Verified, Asked), Failure> {
