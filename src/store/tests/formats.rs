@@ -1,5 +1,6 @@
 //! Golden octets: what one version wrote, every later one of the same format must read.
 
+use super::super::format::scope_key as row_key_of_scope;
 use super::super::format::*;
 use super::*;
 
@@ -136,7 +137,7 @@ fn golden_scope_record() {
     let mut key = vec![b'K', 0, 0, 0, 2];
     key.extend([0xaa; 32]);
     key.extend([1, 1, 0, 0, 1, 2, b'D', b'P']);
-    assert_eq!(crate::store::format::scope_key(&record.crl.key), key);
+    assert_eq!(row_key_of_scope(&record.crl.key), key);
 }
 
 #[test]
