@@ -9,7 +9,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:$(HOME)/.cache/ocsprey/tools/bin
 
 OCSPREY  := $(CARGO_TARGET_DIR)/release/ocsprey
 DEMO_DIR ?= demo
-CARDS    ?= 20000
+CARDS    ?=
 WORKSPACE := --release --workspace --locked
 
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## Makes a national-ID style PKI in ./demo and serves it (CARDS=1000000 for a big one)
-	$(OCSPREY) demo --dir $(DEMO_DIR) --cards $(CARDS)
+	$(OCSPREY) demo --dir $(DEMO_DIR) $(if $(CARDS),--cards $(CARDS))
 
 build: tools ## Builds the responder and the load generator
 	cargo build $(WORKSPACE)
