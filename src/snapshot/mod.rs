@@ -7,6 +7,10 @@
 mod cert_id_index;
 mod published;
 mod scopes;
+#[cfg(test)]
+pub(crate) mod test_setting;
+#[cfg(test)]
+mod tests;
 
 pub use published::Published;
 pub use scopes::{Coverage, ScopeSet, ScopesPolicy, Window};

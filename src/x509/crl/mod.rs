@@ -113,6 +113,9 @@ pub enum CrlError {
     /// The same extension twice (RFC 5280 4.2).
     #[error("an extension stands twice: {oid}")]
     DuplicateExtension { oid: ObjectIdentifier },
+    /// Far more extensions than the standards know, in the list near this octet.
+    #[error("near octet {at} stands a list of too many extensions")]
+    TooManyExtensions { at: u64 },
     /// An extension's value is not what its standard says.
     #[error("the extension {name} is malformed")]
     Extension { name: &'static str },
