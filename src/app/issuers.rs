@@ -202,12 +202,15 @@ pub(super) fn configured_with<E>(
 ) -> Result<Configured, E> {
     let mut issuers = Vec::with_capacity(loaded.len());
     for one in loaded {
-        let unlisted = config.issuer(&one.name).and_then(|issuer| issuer.unlisted_policy());
+        let issuer = config.issuer(&one.name);
+        let unlisted = issuer.and_then(|issuer| issuer.unlisted_policy());
+        let has_inventory = issuer.is_some_and(|issuer| issuer.inventory.is_some());
         issuers.push(Issuer {
             number: number(&one.canonical_name)?,
             name: one.name,
             keys: one.keys,
             unlisted,
+            has_inventory,
             scopes: one.scopes,
         });
     }
