@@ -203,7 +203,7 @@ pub(super) fn configured_with<E>(
     let mut issuers = Vec::with_capacity(loaded.len());
     for one in loaded {
         let issuer = config.issuer(&one.name);
-        let unlisted = issuer.and_then(|issuer| issuer.unlisted_policy());
+        let unlisted = issuer.and_then(IssuerConfig::unlisted_policy);
         let has_inventory = issuer.is_some_and(|issuer| issuer.inventory.is_some());
         issuers.push(Issuer {
             number: number(&one.canonical_name)?,

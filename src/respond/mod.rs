@@ -103,7 +103,7 @@ impl Responder {
                 Some((asked, _)) if asked == signing => {
                     decide(key, snapshot.view(), &cert_id.serial_number, now)
                 }
-                _ => decide::not_ours(key, now),
+                _ => Ok(decide::not_ours(now)),
             };
             let decision = match decision {
                 Ok(decision) => decision,

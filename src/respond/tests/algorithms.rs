@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::signing::test_pki::{Issuance, openssl};
+use crate::signing::{SignError, Signer};
+use crate::snapshot::IssuerKey;
 use crate::snapshot::test_setting::{DAY, HOUR, delegates, revoked, serial};
-use crate::x509::CrlReason;
+use crate::x509::{CrlReason, PublicKey};
+use std::sync::Arc;
 
 const KINDS: [KeyKind; 4] = [KeyKind::P256, KeyKind::P384, KeyKind::Rsa2048, KeyKind::Ed25519];
 
@@ -117,4 +120,35 @@ fn openssl_verifies_answers_of_every_kind_of_key() {
             assert!(!said.contains("WARNING"), "{said}");
         }
     }
+}
+
+/// A key in a module that does not answer.
+struct Away(PublicKey);
+
+impl Signer for Away {
+    fn algorithm(&self) -> SignatureAlgorithm {
+        SignatureAlgorithm::EcdsaSha256
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        &self.0
+    }
+
+    fn sign(&self, _: &[u8], _: &mut Vec<u8>) -> Result<(), SignError> {
+        Err(SignError::Refused(SignatureAlgorithm::EcdsaSha256))
+    }
+}
+
+#[test]
+fn e2_a_key_that_does_not_sign_is_an_internal_error_and_counts_nothing() {
+    let mut setting = Setting::new();
+    let authority = Authority::new(KeyKind::P256, AUTH);
+    let away = Arc::new(Away(authority.certificate.public_key().clone()));
+    let responder = ResponderIdentity::ca(authority.certificate.clone(), away).unwrap();
+    let certificate = Arc::new(authority.certificate.clone());
+    let number = setting.add("auth", vec![IssuerKey::new(certificate, Arc::new(responder))]);
+    setting.load(Crl::of(number, &authority.certificate));
+    let asked = request(&[cert_id(&authority.certificate, HashAlgorithm::Sha1, &serial(1))], None);
+    let answer = Responder::new().respond(&setting.snapshot(), &asked, now());
+    assert_error(&answer, OcspResponseStatus::InternalError, Some(0));
 }

@@ -94,6 +94,27 @@ fn a8_t11_the_first_of_ours_signs_and_speaks_for_no_other() {
 }
 
 #[test]
+fn a8_t11_each_is_judged_alone() {
+    let (setting, [auth, sign, _]) = two();
+    // A revocation on a fresh CRL, while another CRL of the same issuer is late.
+    let number = setting.issuers[0].number;
+    setting.load(Crl::of(number, &auth.certificate).at("late").valid(now().plus(-DAY), now()));
+    let id =
+        |authority: &Authority, number| cert_id(&authority.certificate, HashAlgorithm::Sha1, &serial(number));
+    let snapshot = setting.snapshot();
+    let asked = request(&[id(&auth, 3), id(&sign, 1)], None);
+    let answer = Responder::new().respond(&snapshot, &asked, now());
+    let response = verified(&answer, auth.certificate.public_key());
+    let singles: Vec<_> = response.singles().collect();
+    assert_eq!(singles[0].status, CertStatus::Revoked(revoked(None)));
+    assert_eq!(singles[1].status, CertStatus::Unknown);
+    // That it is none of ours is known since now.
+    assert_eq!((singles[1].this_update, singles[1].next_update), (now(), Some(now().plus(DAY))));
+    let undecidable = request(&[id(&auth, 1), id(&sign, 1)], None);
+    assert_error(&Responder::new().respond(&snapshot, &undecidable, now()), TryLater, Some(0));
+}
+
+#[test]
 fn t11_two_generations_in_one_request_are_two_issuers() {
     let mut setting = Setting::new();
     let (new, old) = (Authority::new(KeyKind::P256, AUTH), Authority::new(KeyKind::P256, AUTH));
