@@ -167,7 +167,8 @@ mod tests {
     fn s4_1_the_responder_reads_back_what_was_asked() {
         let issuer = issuer();
         let long = [0x7f; 20];
-        let lists: [&[&[u8]]; 3] = [&[&[1]], &[&[3, 0xfe, 0], &long], &[&long; 100]];
+        let hundred: [&[u8]; 100] = [&long; 100];
+        let lists: [&[&[u8]]; 3] = [&[&[1]], &[&[3, 0xfe, 0], &long], &hundred];
         for hash in HashAlgorithm::ALL {
             let prefix = CertIdPrefix::new(hash, &issuer);
             for (list, nonce) in lists.into_iter().flat_map(|list| [(list, None), (list, Some(&[7; 32]))]) {

@@ -13,8 +13,12 @@ use rand::rngs::SmallRng;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Three digits from a microsecond to an hour and beyond: it grows as it needs.
+/// Digits that a percentile is good for; of a point of the time line, [`POINT_DIGITS`].
 const DIGITS: u8 = 3;
+const POINT_DIGITS: u8 = 2;
+/// The longest that is told apart, in nanoseconds: more than the longest run and its timeouts. Set from
+/// the start, because a histogram that grows would cut what comes before it has grown.
+const LONGEST: u64 = 100_000 * 1_000_000_000;
 /// Points of a time line; a run is cut into as many pieces at most, none under a second.
 const MOST_POINTS: f64 = 300.0;
 
@@ -106,8 +110,8 @@ impl Tally {
     #[must_use]
     pub fn new(seconds: f64, most_samples: usize) -> Option<Self> {
         Some(Self {
-            latency: Histogram::new(DIGITS).ok()?,
-            delay: Histogram::new(DIGITS).ok()?,
+            latency: Histogram::new_with_max(LONGEST, DIGITS).ok()?,
+            delay: Histogram::new_with_max(LONGEST, DIGITS).ok()?,
             sent: 0,
             answered: 0,
             octets: 0,
@@ -134,7 +138,11 @@ impl Tally {
     fn point(&mut self, at: Duration) -> Option<&mut Point> {
         let index = usize::try_from(at.as_nanos() / self.piece.as_nanos().max(1)).ok()?;
         while self.points.len() <= index {
-            self.points.push(Point { answered: 0, errors: 0, latency: Histogram::new(2).ok()? });
+            self.points.push(Point {
+                answered: 0,
+                errors: 0,
+                latency: Histogram::new_with_max(LONGEST, POINT_DIGITS).ok()?,
+            });
         }
         self.points.get_mut(index)
     }
