@@ -26,9 +26,9 @@ fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
 fn serial(number: u64, octets: usize) -> SerialNumber {
     let noise = digest(HashAlgorithm::Sha256, &number.to_be_bytes());
     let mut bytes = noise.as_ref()[..octets].to_vec();
-    let low = (number as u32).to_be_bytes();
+    let low = number.to_be_bytes();
     // Three octets of counter make it unique; the first octet keeps its noise and stays positive.
-    bytes[octets - 3..].copy_from_slice(&low[1..]);
+    bytes[octets - 3..].copy_from_slice(&low[5..]);
     bytes[0] = bytes[0] & 0x7f | 0x40;
     SerialNumber::from_unsigned(&bytes).unwrap()
 }
