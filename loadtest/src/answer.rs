@@ -76,7 +76,8 @@ where
             CertStatus::Unknown => results.unknown += 1,
         }
     }
-    if !(in_order && rest.next().is_none()) && !same_whatever_the_order(basic, serials) {
+    let about_these = in_order && rest.next().is_none();
+    if !about_these && !same_whatever_the_order(basic, serials) {
         return Judgement::OtherCertificate;
     }
     match (nonce, basic.nonce) {

@@ -339,7 +339,7 @@ mod tests {
         parse(&["--rate", "100", "--seconds", "2", "--hash", "sha256", "--no-keep-alive"]).apply(&mut plan);
         assert_eq!(plan.load.phases, [Phase { seconds: 2.0, rate: 100.0, rate_at_end: None }]);
         assert_eq!((plan.load.mode, plan.load.keep_alive), (Loop::Open, false));
-        assert_eq!(plan.request.hash.weights(), [0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(plan.request.hash, HashMix { sha1: 0.0, sha256: 1.0, sha384: 0.0, sha512: 0.0 });
         assert_eq!(plan.check(), Vec::<String>::new());
 
         plan.load.phases.push(Phase { seconds: 6.0, rate: 0.0, rate_at_end: Some(50.0) });

@@ -190,7 +190,7 @@ impl Lane {
                 if ahead.is_zero() {
                     break;
                 } else if ahead > SPIN {
-                    sleep(ahead - SPIN).await;
+                    sleep(ahead.saturating_sub(SPIN)).await;
                 } else {
                     yield_now().await;
                 }

@@ -58,16 +58,13 @@ impl Progress {
         let rate = answered.saturating_sub(had) as f64 / seconds;
         self.last = (elapsed, answered);
         let text = format!("{rate:.0} answers/s, {answered} answered, {failed} failed");
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-                bar.set_message(text);
-            }
-            None => {
-                self.told = elapsed;
-                // That nobody can read it is no reason to stop.
-                let _ = writeln!(std::io::stderr(), "{:.0} s: {text}", elapsed.as_secs_f64());
-            }
+        if let Some(bar) = &self.bar {
+            bar.set_position(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+            bar.set_message(text);
+        } else {
+            self.told = elapsed;
+            // That nobody can read it is no reason to stop.
+            let _ = writeln!(std::io::stderr(), "{:.0} s: {text}", elapsed.as_secs_f64());
         }
     }
 

@@ -216,7 +216,10 @@ impl Report {
         for (name, cpu) in [("server CPU", self.server_cpu), ("own CPU", self.generator_cpu)] {
             if let Some(Cpu { seconds, micros_a_request }) = cpu {
                 let share = 100.0 * seconds / self.seconds;
-                line(name, format!("{micros_a_request:.1} us a request ({share:.0} % of a core)"));
+                // The pacer's waiting is in it.
+                let spins = name == "own CPU" && load.mode == Loop::Open;
+                let spins = if spins { ", waiting for the next arrival included" } else { "" };
+                line(name, format!("{micros_a_request:.1} us a request ({share:.0} % of a core{spins})"));
             }
         }
         for warning in self.warnings() {

@@ -35,7 +35,7 @@ impl Schedule {
         let mut placed = Vec::with_capacity(phases.len());
         for phase in phases {
             let end = phase.rate_at_end.unwrap_or(phase.rate);
-            let arrivals = (phase.rate + end) / 2.0 * phase.seconds;
+            let arrivals = phase.rate.midpoint(end) * phase.seconds;
             let slope = (end - phase.rate) / phase.seconds;
             placed.push(Placed { arrivals_before, starts, arrivals, rate: phase.rate, slope });
             arrivals_before += arrivals;
@@ -124,7 +124,7 @@ mod tests {
         assert!(times.is_sorted());
         near(schedule.due(10), 1.0);
         assert!(*times.last().unwrap() < schedule.length());
-        let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+        let gaps = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
         assert!(gaps.max().unwrap() <= Duration::from_millis(101), "the slowest rate is 10 a second");
     }
 

@@ -66,7 +66,7 @@ impl Serials {
             self.widen(content.len() + 1);
         }
         // At most SerialNumber::MAX_OCTETS.
-        self.records.push(content.len() as u8);
+        self.records.push(u8::try_from(content.len()).unwrap_or_default());
         self.records.extend_from_slice(content);
         let end = self.records.len().next_multiple_of(self.stride);
         self.records.resize(end, 0);
@@ -144,7 +144,7 @@ impl Picker {
     pub fn pick(&self, asked: u64, chance: &mut SmallRng) -> usize {
         match self {
             // The remainder is below a usize.
-            Self::Once { len } => (asked % (*len).max(1) as u64) as usize,
+            Self::Once { len } => usize::try_from(asked % (*len).max(1) as u64).unwrap_or_default(),
             Self::Zipf(zipf) => zipf.pick(chance),
         }
     }
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_shuffled_list_has_each_serial_once_and_the_seed_repeats_it() {
-        let text: String = (1..=1000).map(|number| format!("{number:x}\n")).collect();
+        let text = (1..=1000).map(|number| format!("{number:x}")).collect::<Vec<_>>().join("\n");
         let arranged = |order, seed| {
             let mut serials = listed(&text).unwrap();
             serials.arrange(order, seed);

@@ -119,7 +119,8 @@ fn connection(mut stream: TcpStream, reply: &dyn Fn(&[u8]) -> Vec<u8>) {
 
 fn serials(folder: &Path, count: u32) -> Serials {
     let file = folder.join("issued.txt");
-    let text: String = (1..=count).map(|serial| format!("{serial:06x} somewhere\n")).collect();
+    let lines = (1..=count).map(|serial| format!("{serial:06x} somewhere"));
+    let text = lines.collect::<Vec<_>>().join("\n");
     std::fs::write(&file, text).unwrap();
     Serials::read(&file).unwrap()
 }
