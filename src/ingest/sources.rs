@@ -167,11 +167,11 @@ impl Sources {
 
     /// A file that is not in its folder any more is no problem any more.
     fn forget_vanished(&mut self, folder: &Path, listed: &[PathBuf]) {
-        let Self { sources, taken, states, .. } = self;
+        let Self { watched, taken, states, .. } = self;
         let is_gone = |path: &Path| {
             path.parent() == Some(folder)
                 && listed.binary_search_by(|one| one.as_path().cmp(path)).is_err()
-                && !sources.iter().any(|source| matches!(source, Source::File(named) if named == path))
+                && !watched.iter().any(|source| matches!(source, Source::File(named) if named == path))
         };
         taken.retain(|path, _| !is_gone(path));
         states.retain(|name, _| !is_gone(Path::new(name)));
