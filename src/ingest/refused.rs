@@ -55,8 +55,18 @@ pub enum Refused {
     /// The held CRL has a number, this one has none.
     #[error("has no CRL number, but the one held has: {held}")]
     NumberMissing { held: String },
-    #[error("is a delta CRL, which this release does not apply")]
-    Delta,
+    /// RFC 5280 5.2.4: a delta CRL has a number of its own.
+    #[error("is a delta CRL without a CRL number")]
+    DeltaWithoutNumber,
+    /// RFC 5280 5.2.4; applies once the complete CRL is there.
+    #[error(
+        "is a delta CRL from number {base} on, and no complete CRL of its scope is held (bring that first)"
+    )]
+    DeltaBeforeBase { base: String },
+    #[error(
+        "is a delta CRL from number {base} on, and the complete CRL held has the number {held} (bring the newer complete one first)"
+    )]
+    DeltaBaseTooNew { base: String, held: String },
     #[error("is an indirect CRL, which this release does not apply")]
     Indirect,
     #[error("speaks of attribute certificates only")]
@@ -81,6 +91,12 @@ impl From<ReplaceError<SortError>> for Refused {
 }
 
 impl Refused {
+    /// Whether it came too early: the CRL that it builds on may still come.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        matches!(self, Self::DeltaBeforeBase { .. } | Self::DeltaBaseTooNew { .. })
+    }
+
     /// Whether trying the same octets again may help: the fault is ours, not the CRL's.
     #[must_use]
     pub fn is_ours(&self) -> bool {
@@ -101,7 +117,9 @@ impl Refused {
             | Self::TimeRolledBack { .. }
             | Self::SameNumberOtherContent { .. }
             | Self::NumberMissing { .. }
-            | Self::Delta
+            | Self::DeltaWithoutNumber
+            | Self::DeltaBeforeBase { .. }
+            | Self::DeltaBaseTooNew { .. }
             | Self::Indirect
             | Self::AttributeCertificates => false,
         }

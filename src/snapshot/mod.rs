@@ -9,7 +9,7 @@ mod published;
 mod scopes;
 
 pub use published::Published;
-pub use scopes::{Coverage, ScopeSet, ScopesPolicy, Window};
+pub use scopes::{Coverage, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
 
 use crate::ocsp::{CertIdRef, ResponseTemplate};
 use crate::signing::ResponderIdentity;
