@@ -19,7 +19,7 @@ use ocsprey::signing::{
 use ocsprey::snapshot::{
     Configured, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot,
 };
-use ocsprey::store::{CertificateKinds, ScopeKey, ScopeRecordDraft, Store, StoreOptions};
+use ocsprey::store::{CertificateKinds, Layer, ScopeKey, ScopeRecordDraft, Store, StoreOptions};
 use ocsprey::x509::{Certificate, CrlReason, HashAlgorithm, Revocation, SerialNumber, UnixTime};
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -75,6 +75,7 @@ fn setting(kind: KeyKind) -> Setting {
             distribution_point: Vec::new(),
             contains: CertificateKinds::All,
             reasons: None,
+            layer: Layer::Complete,
         },
         idp: Vec::new(),
         crl_number: vec![1],

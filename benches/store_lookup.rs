@@ -8,7 +8,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ocsprey::signing::digest;
 use ocsprey::store::{
-    CertificateKinds, IssuerNumber, ReadView, ScopeKey, ScopeRecordDraft, Store, StoreOptions,
+    CertificateKinds, IssuerNumber, Layer, ReadView, ScopeKey, ScopeRecordDraft, Store, StoreOptions,
 };
 use ocsprey::x509::{CrlReason, HashAlgorithm, Revocation, SerialNumber, UnixTime};
 use std::convert::Infallible;
@@ -29,6 +29,7 @@ fn load(store: &Store) -> IssuerNumber {
         distribution_point: Vec::new(),
         contains: CertificateKinds::All,
         reasons: None,
+        layer: Layer::Complete,
     };
     let draft = ScopeRecordDraft {
         key,

@@ -207,7 +207,7 @@ impl Intake {
                 let metrics = self.shared.metrics.issuer(&report.issuer_name);
                 metrics.crl_ingest_duration.observe(elapsed.as_secs_f64());
                 match report.outcome {
-                    Outcome::Unchanged => metrics.crl_ingests.unchanged.inc(),
+                    Outcome::Unchanged | Outcome::Overtaken => metrics.crl_ingests.unchanged.inc(),
                     Outcome::Applied(change) => {
                         metrics.crl_ingests.applied.inc();
                         self.unpublished.get_or_insert_with(Instant::now);
@@ -215,6 +215,7 @@ impl Intake {
                             source = name,
                             issuer = report.issuer_name,
                             scope = report.scope,
+                            delta = report.is_delta,
                             number = crate::cli::decimal(&report.crl_number),
                             entries = report.entries,
                             added = change.added,

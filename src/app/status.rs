@@ -130,12 +130,14 @@ pub(super) fn report_json(report: &Report, took: Duration) -> Value {
         "crl_number": decimal(&report.crl_number),
         "this_update": report.this_update.to_string(),
         "next_update": report.next_update.to_string(),
+        "delta": report.is_delta,
         "entries": report.entries,
         "octets": report.octets,
         "seconds": took.as_secs_f64(),
     });
     let outcome = match report.outcome {
         Outcome::Unchanged => json!({ "outcome": "unchanged" }),
+        Outcome::Overtaken => json!({ "outcome": "overtaken" }),
         Outcome::Applied(change) => json!({
             "outcome": "applied",
             "added": change.added,

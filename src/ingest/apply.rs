@@ -6,7 +6,7 @@ use super::sort::{SortedEntries, Sorter};
 use crate::clock::Clock;
 use crate::signing::{StreamVerifier, VerifyError, digest};
 use crate::snapshot::{Issuer, IssuerIndex};
-use crate::store::{IssuerNumber, ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store};
+use crate::store::{IssuerNumber, Layer, ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store};
 use crate::x509::crl::{CertificateKinds, CrlHeader, IssuingDistributionPoint};
 use crate::x509::{Certificate, HashAlgorithm, UnixTime, canonical_name, name_text};
 use std::fmt::Write as _;
@@ -36,6 +36,8 @@ pub enum Outcome {
     Applied(ScopeChange),
     /// It was that already.
     Unchanged,
+    /// A delta CRL with nothing to add: the complete CRL that is held is as new.
+    Overtaken,
 }
 
 /// A CRL that was accepted.
@@ -51,6 +53,8 @@ pub struct Report {
     pub next_update: UnixTime,
     pub entries: u64,
     pub octets: u64,
+    /// Whether it is a delta CRL.
+    pub is_delta: bool,
     pub outcome: Outcome,
 }
 
@@ -84,6 +88,8 @@ pub struct Judge {
 pub struct Judged {
     report: Report,
     draft: ScopeRecordDraft,
+    /// BaseCRLNumber, of a delta CRL.
+    delta_base: Option<Vec<u8>>,
     entries: SortedEntries,
 }
 
@@ -113,7 +119,14 @@ impl Ingest {
     /// # Errors
     /// Why it is refused; nothing changed then.
     pub fn ingest(&self, source: impl Read) -> Result<Report, Refused> {
-        let Judged { mut report, draft, entries } = self.judge.judge(source)?;
+        let Judged { mut report, draft, delta_base, entries } = self.judge.judge(source)?;
+        if let Some(base) = delta_base {
+            let complete = self.store.scope(&draft.key.of_layer(Layer::Complete))?;
+            if !applies_to(&draft, &base, complete.as_ref())? {
+                report.outcome = Outcome::Overtaken;
+                return Ok(report);
+            }
+        }
         if let Some(held) = self.store.scope(&draft.key)? {
             if held.crl.crl_sha256 == draft.crl_sha256 {
                 return Ok(report);
@@ -124,6 +137,26 @@ impl Ingest {
         report.outcome = Outcome::Applied(change);
         Ok(report)
     }
+}
+
+/// Whether a delta CRL from `base` on applies to the complete CRL that is held (RFC 5280 5.2.4): the
+/// complete one has the base's number or a higher one, and a lower one than the delta. With the delta's
+/// own number or a higher one it already says all that the delta does: then not, and nothing is wrong.
+fn applies_to(
+    delta: &ScopeRecordDraft,
+    base: &[u8],
+    complete: Option<&ScopeRecord>,
+) -> Result<bool, Refused> {
+    if delta.crl_number.is_empty() {
+        return Err(Refused::DeltaWithoutNumber);
+    }
+    let base_text = || hexadecimal(base);
+    let Some(complete) = complete else { return Err(Refused::DeltaBeforeBase { base: base_text() }) };
+    let held = &complete.crl.crl_number;
+    if (held.len(), held.as_slice()) < (base.len(), base) {
+        return Err(Refused::DeltaBaseTooNew { base: base_text(), held: hexadecimal(held) });
+    }
+    Ok(delta.is_newer_than(&complete.crl))
 }
 
 impl Judge {
@@ -158,9 +191,6 @@ impl Judge {
         // Whoever reads a CRL to its end has accepted its header.
         let (index, issuer, next_update) = chosen.ok_or(Refused::NoNextUpdate)?;
         let CrlContent { header, trailer, verifier, sha256, entries, .. } = content;
-        if trailer.extensions.delta_base.is_some() {
-            return Err(Refused::Delta);
-        }
         let point = trailer.extensions.issuing_distribution_point.as_ref();
         if point.is_some_and(|point| point.is_indirect) {
             return Err(Refused::Indirect);
@@ -171,6 +201,7 @@ impl Judge {
         let key_identifier = trailer.extensions.authority_key_identifier.as_deref();
         let key = verify(issuer, key_identifier, verifier, &trailer.signature)?;
         // From here on the octets are known to be the CA's.
+        let delta_base = trailer.extensions.delta_base.clone();
         let crl_number = trailer.extensions.crl_number.clone().unwrap_or_default();
         let report = Report {
             issuer: index,
@@ -181,6 +212,7 @@ impl Judge {
             next_update,
             entries: trailer.entries,
             octets: trailer.octets,
+            is_delta: delta_base.is_some(),
             outcome: Outcome::Unchanged,
         };
         let draft = ScopeRecordDraft {
@@ -190,6 +222,7 @@ impl Judge {
                 distribution_point: point.map(|point| point.distribution_point.clone()).unwrap_or_default(),
                 contains: point.map_or(CertificateKinds::All, |point| point.kinds),
                 reasons: point.and_then(|point| point.reasons),
+                layer: if delta_base.is_some() { Layer::Delta } else { Layer::Complete },
             },
             idp: point.map(|point| point.raw.clone()).unwrap_or_default(),
             crl_number,
@@ -198,7 +231,7 @@ impl Judge {
             crl_sha256: sha256,
             ingested_at: now,
         };
-        Ok(Judged { report, draft, entries })
+        Ok(Judged { report, draft, delta_base, entries })
     }
 
     fn authority_of(&self, header: &CrlHeader) -> Result<(IssuerIndex, &CrlAuthority), Refused> {

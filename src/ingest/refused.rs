@@ -55,8 +55,18 @@ pub enum Refused {
     /// The held CRL has a number, this one has none.
     #[error("has no CRL number, but the one held has: {held}")]
     NumberMissing { held: String },
-    #[error("is a delta CRL, which this release does not apply")]
-    Delta,
+    /// RFC 5280 5.2.4: a delta CRL has a number of its own.
+    #[error("is a delta CRL without a CRL number")]
+    DeltaWithoutNumber,
+    /// RFC 5280 5.2.4; applies once the complete CRL is there.
+    #[error(
+        "is a delta CRL from number {base} on, and no complete CRL of its scope is held (bring that first)"
+    )]
+    DeltaBeforeBase { base: String },
+    #[error(
+        "is a delta CRL from number {base} on, and the complete CRL held has the number {held} (bring the newer complete one first)"
+    )]
+    DeltaBaseTooNew { base: String, held: String },
     #[error("is an indirect CRL, which this release does not apply")]
     Indirect,
     #[error("speaks of attribute certificates only")]
@@ -81,10 +91,15 @@ impl From<ReplaceError<SortError>> for Refused {
 }
 
 impl Refused {
-    /// Whether the same octets may be accepted later: the fault is ours, or the clock has to come up.
+    /// Whether the same octets may be accepted later: the fault is ours, the clock has to come up, or
+    /// the CRL that a delta CRL builds on has to come first.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        self.is_ours() || matches!(self, Self::Future { .. })
+        self.is_ours()
+            || matches!(
+                self,
+                Self::Future { .. } | Self::DeltaBeforeBase { .. } | Self::DeltaBaseTooNew { .. }
+            )
     }
 
     /// Whether the fault is ours, not the CRL's.
@@ -107,7 +122,9 @@ impl Refused {
             | Self::TimeRolledBack { .. }
             | Self::SameNumberOtherContent { .. }
             | Self::NumberMissing { .. }
-            | Self::Delta
+            | Self::DeltaWithoutNumber
+            | Self::DeltaBeforeBase { .. }
+            | Self::DeltaBaseTooNew { .. }
             | Self::Indirect
             | Self::AttributeCertificates => false,
         }

@@ -13,7 +13,7 @@ pub(crate) mod test_setting;
 mod tests;
 
 pub use published::Published;
-pub use scopes::{Coverage, ScopeSet, ScopesPolicy, Window};
+pub use scopes::{Coverage, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
 
 use crate::ocsp::{CertIdRef, ResponseTemplate};
 use crate::signing::ResponderIdentity;

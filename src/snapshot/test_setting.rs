@@ -3,7 +3,7 @@
 use super::{Configured, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot};
 use crate::signing::test_pki::{Authority, Issuance, key, now};
 use crate::signing::{KeyKind, ResponderIdentity, Signer, digest};
-use crate::store::{IssuerNumber, ScopeKey, ScopeRecordDraft, Store, StoreOptions};
+use crate::store::{IssuerNumber, Layer, ScopeKey, ScopeRecordDraft, Store, StoreOptions};
 use crate::x509::crl::CertificateKinds;
 use crate::x509::{Certificate, CrlReason, HashAlgorithm, Revocation, SerialNumber, UnixTime};
 use std::convert::Infallible;
@@ -121,6 +121,7 @@ impl Crl {
                     distribution_point: Vec::new(),
                     contains: CertificateKinds::All,
                     reasons: None,
+                    layer: Layer::Complete,
                 },
                 idp: Vec::new(),
                 crl_number: vec![1],

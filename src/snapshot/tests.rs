@@ -215,8 +215,10 @@ fn f44_a_revocation_counts_for_both_keys_whichever_signed_it() {
     let snapshot = setting.snapshot();
     for record in snapshot.view().scopes() {
         for key in snapshot.keys() {
-            assert_eq!(key.scopes.of_scope(record.number, now()), Some(window(-HOUR, 2 * DAY)));
-            assert_eq!(key.scopes.of_scope(record.number, now().plus(2 * DAY)), None);
+            let own = window(-HOUR, 2 * DAY);
+            let layer = RoleLayer::Complete { delta: None };
+            assert_eq!(key.scopes.role(record.number), Some(&Role { own, together: own, layer }));
+            assert!(own.is_fresh(now().plus(2 * DAY - 1)) && !own.is_fresh(now().plus(2 * DAY)));
         }
     }
 }
@@ -234,7 +236,7 @@ fn t11_another_issuers_crls_cover_nothing() {
     assert_eq!(snapshot.keys()[0].scopes.whole(now()), Err(Coverage::Empty));
     assert!(snapshot.keys()[1].scopes.whole(now()).is_ok());
     let record = &snapshot.view().scopes()[0];
-    assert_eq!(snapshot.keys()[0].scopes.of_scope(record.number, now()), None);
+    assert_eq!(snapshot.keys()[0].scopes.role(record.number), None);
 }
 
 fn cert_id(hash: HashAlgorithm, name: &[u8], key: &[u8]) -> Vec<u8> {

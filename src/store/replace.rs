@@ -174,7 +174,8 @@ fn merge<E>(
     Ok(change)
 }
 
-/// A row whose entry is not in the new CRL. Permanent means permanent: only a hold is lifted.
+/// A row whose entry is not in the new CRL. Permanent means permanent: only a hold is lifted, and what a
+/// delta CRL said of one.
 fn leave(
     serial: SerialNumber,
     held: Body,
@@ -186,7 +187,7 @@ fn leave(
         change.retained_in_all += 1;
         return Ok(());
     }
-    if held.is_hold() {
+    if !held.is_permanent() {
         change.released += 1;
         return writer.write(serial, None);
     }
@@ -209,7 +210,7 @@ fn stay(
     }
     // A permanent revocation that is now called a hold would turn good when that entry goes away,
     // so the permanent one is kept, as if its entry had gone away already.
-    if body.is_hold() && !held.is_hold() {
+    if held.is_permanent() && !body.is_permanent() {
         return leave(serial, held, writer, change);
     }
     change.changed += 1;

@@ -2,6 +2,7 @@
 //! traps' numbers (T). Whatever refuses a CRL leaves every answer of the store as it was.
 
 mod changes;
+mod deltas;
 mod reading;
 mod refusals;
 mod succession;
@@ -12,7 +13,7 @@ use crate::signing::test_pki::{Authority, Issuance, now};
 use crate::signing::{KeyKind, ResponderIdentity, Signer};
 use crate::snapshot::{Configured, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy};
 use crate::store::{IssuerNumber, Rows, ScopeChange, ScopeRecord, Store, StoreOptions};
-use crate::x509::crl::tests::builder::{TestCrl, crl_number, revoked, utc};
+use crate::x509::crl::tests::builder::{TestCrl, crl_number, delta_indicator, revoked, utc};
 use crate::x509::{Certificate, CrlReason, SerialNumber, UnixTime, canonical_name};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,7 +107,7 @@ impl House {
     fn applied(&self, crl: &[u8]) -> ScopeChange {
         match self.ingest.ingest(crl).unwrap().outcome {
             Outcome::Applied(change) => change,
-            Outcome::Unchanged => panic!("nothing changed"),
+            Outcome::Unchanged | Outcome::Overtaken => panic!("nothing changed"),
         }
     }
 
