@@ -3,7 +3,7 @@
 use super::*;
 use crate::asn1::{tag, write_tlv};
 use crate::x509::crl::tests::builder::{
-    delta_indicator, extension, generalized, idp, idp_flag, key_identifier, name, sequence, tlv, unknown_oid,
+    extension, generalized, idp, idp_flag, key_identifier, name, sequence, tlv, unknown_oid,
 };
 use crate::x509::crl::{ArmorError, CrlError};
 use const_oid::db::{rfc5280, rfc5912};
