@@ -1,6 +1,8 @@
 //! The write side: CRLs in, rows and a new snapshot out.
 //!
-//!     octets -> parse (streaming) + hash -> sort -> verify -> compare with what is held -> one batch -> publish
+//! ```text
+//! octets -> parse (streaming) + hash -> sort -> verify -> compare with what is held -> one batch -> publish
+//! ```
 //!
 //! [`Ingest`] takes one CRL at a time, from `app`'s intake thread or from a command; nothing on the
 //! read side ever waits for it. Until the signature of the last octet was verified nothing of a CRL is
