@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const POLL_EVERY: Duration = Duration::from_secs(300);
 /// While many CRLs come in, how long the first of them may wait to be seen.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
-/// How often a fault of ours (a full disk) is tried again.
+/// How often what may pass (a full disk, a CRL from the future) is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(30);
 
 /// What the intake can be asked.
@@ -180,7 +180,7 @@ impl Intake {
             Err(why) => Err(Refused::Read(why)),
         };
         if let Err(why) = &outcome
-            && why.is_ours()
+            && why.may_pass()
         {
             self.retry.push(arrival.clone());
         }

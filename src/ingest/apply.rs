@@ -304,7 +304,9 @@ fn check_succession(held: &ScopeRecord, number: &[u8], this_update: UnixTime) ->
 /// A scope's distribution point for people, from its issuingDistributionPoint.
 #[must_use]
 pub fn scope_text(idp: &[u8]) -> String {
-    IssuingDistributionPoint::from_der(idp, &[]).map(|point| point.text).unwrap_or_default()
+    // Of a name relative to the CRL issuer no more is shown than that, so any Name will do.
+    const EMPTY_NAME: &[u8] = &[0x30, 0];
+    IssuingDistributionPoint::from_der(idp, EMPTY_NAME).map(|point| point.text).unwrap_or_default()
 }
 
 fn hexadecimal(octets: &[u8]) -> String {

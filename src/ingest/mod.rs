@@ -12,6 +12,8 @@ mod read;
 mod refused;
 pub mod sort;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 pub use apply::{CrlAuthority, Ingest, IngestOptions, Judge, Judged, Outcome, Report, scope_text};
 pub use read::{CrlContent, read_crl};

@@ -81,7 +81,13 @@ impl From<ReplaceError<SortError>> for Refused {
 }
 
 impl Refused {
-    /// Whether trying the same octets again may help: the fault is ours, not the CRL's.
+    /// Whether the same octets may be accepted later: the fault is ours, or the clock has to come up.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.is_ours() || matches!(self, Self::Future { .. })
+    }
+
+    /// Whether the fault is ours, not the CRL's.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         match self {

@@ -130,6 +130,7 @@ impl Sources {
                 Source::File(path) => self.look_at(path, &mut arrivals),
                 Source::Folder(folder) => match listing(folder) {
                     Ok(paths) => {
+                        self.forget_vanished(folder, &paths);
                         self.settle(&source.to_string(), None);
                         for path in &paths {
                             self.look_at(path, &mut arrivals);
@@ -150,10 +151,30 @@ impl Sources {
 
     fn look_at(&mut self, path: &Path, arrivals: &mut Vec<Arrival>) {
         match std::fs::metadata(path) {
+            // Opening a pipe waits for a writer, and with it everything behind this look.
+            Ok(metadata) if !metadata.is_file() => {
+                self.settle(&path.display().to_string(), Some("is not a file".to_owned()));
+            }
             Ok(metadata) if self.taken.get(path) == Some(&Stamp::of(&metadata)) => {}
             Ok(_) => arrivals.push(Arrival::File(path.to_owned())),
-            Err(why) => self.settle(&path.display().to_string(), Some(format!("cannot be read: {why}"))),
+            Err(why) => {
+                // Back with the same stamp it is taken again, so that the problem ends.
+                self.taken.remove(path);
+                self.settle(&path.display().to_string(), Some(format!("cannot be read: {why}")));
+            }
         }
+    }
+
+    /// A file that is not in its folder any more is no problem any more.
+    fn forget_vanished(&mut self, folder: &Path, listed: &[PathBuf]) {
+        let Self { sources, taken, states, .. } = self;
+        let is_gone = |path: &Path| {
+            path.parent() == Some(folder)
+                && listed.binary_search_by(|one| one.as_path().cmp(path)).is_err()
+                && !sources.iter().any(|source| matches!(source, Source::File(named) if named == path))
+        };
+        taken.retain(|path, _| !is_gone(path));
+        states.retain(|name, _| !is_gone(Path::new(name)));
     }
 
     /// Opens an arrival for one pass. `None`: the server says that nothing changed.
@@ -201,6 +222,10 @@ impl Sources {
     /// Tells how it went with a source or an arrival. One that may go better next time is looked at
     /// again although it did not change.
     pub fn settle(&mut self, name: &str, problem: Option<String>) {
+        if problem.is_some() {
+            // What a server sent was cut short or no good: "nothing changed" would keep it so for ever.
+            self.validators.remove(name);
+        }
         self.states.insert(name.to_owned(), SourceState { problem });
     }
 
@@ -295,5 +320,101 @@ mod tests {
         assert_eq!(names(&arrivals), ["late.crl"]);
         sources.settle(&arrivals[0].to_string(), None);
         assert!(sources.problems().is_empty());
+    }
+
+    #[test]
+    fn a_problem_goes_with_its_file_and_stays_with_one_that_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (loose, named) = (folder.path().join("loose.crl"), folder.path().join("named.crl"));
+        let sources = vec![Source::File(named.clone()), Source::Folder(folder.path().to_owned())];
+        let mut sources = Sources::new(sources, Duration::ZERO);
+        for path in [&loose, &named] {
+            std::fs::write(path, "no CRL").unwrap();
+        }
+        for arrival in sources.look() {
+            sources.open(&arrival).unwrap();
+            sources.settle(&arrival.to_string(), Some("is not a CRL".to_owned()));
+        }
+        assert_eq!(sources.problems().len(), 2);
+        std::fs::remove_file(&loose).unwrap();
+        std::fs::remove_file(&named).unwrap();
+        assert!(sources.look().is_empty());
+        let problems = sources.problems();
+        let [(name, why)] = problems.as_slice() else { panic!("{problems:?}") };
+        assert_eq!(*name, named.display().to_string());
+        assert!(why.starts_with("cannot be read"), "{why}");
+    }
+
+    #[test]
+    fn a_pipe_or_a_folder_where_a_file_should_be_is_told_and_never_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.crl");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::create_dir(folder.path().join("below")).unwrap();
+        std::os::unix::fs::symlink("below", folder.path().join("link.crl")).unwrap();
+        let mut sources = Sources::new(vec![Source::Folder(folder.path().to_owned())], Duration::ZERO);
+        assert!(sources.look().is_empty());
+        let whys: Vec<String> = sources.problems().into_iter().map(|(_, why)| why).collect();
+        assert_eq!(whys, ["is not a file", "is not a file"]);
+    }
+
+    /// Answers one connection after another with these octets and gives back what was asked.
+    fn server(answers: Vec<String>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/a.crl", listener.local_addr().unwrap());
+        let serve = move || {
+            let serve_one = |answer: String| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let asked: Vec<String> =
+                    lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+                stream.write_all(answer.as_bytes()).unwrap();
+                asked.join("\n").to_lowercase()
+            };
+            answers.into_iter().map(serve_one).collect()
+        };
+        (url, std::thread::spawn(serve))
+    }
+
+    fn fetched(sources: &mut Sources) -> io::Result<Option<Vec<u8>>> {
+        let arrivals = sources.look();
+        let Some(mut content) = sources.open(&arrivals[0])? else { return Ok(None) };
+        let mut octets = Vec::new();
+        content.read_to_end(&mut octets)?;
+        Ok(Some(octets))
+    }
+
+    #[test]
+    fn a_url_is_asked_with_what_its_server_said_until_what_it_sent_was_no_good() {
+        let fresh = "HTTP/1.1 200 OK\r\nETag: \"one\"\r\nConnection: close\r\n\r\ncontent".to_owned();
+        let unchanged = "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n".to_owned();
+        let (url, served) = server(vec![fresh.clone(), unchanged.clone(), unchanged, fresh]);
+        let mut sources = Sources::new(vec![Source::Url(url.clone())], Duration::ZERO);
+        assert_eq!(fetched(&mut sources).unwrap(), Some(b"content".to_vec()));
+        sources.settle(&url, None);
+        assert_eq!(fetched(&mut sources).unwrap(), None);
+        assert_eq!(fetched(&mut sources).unwrap(), None, "304 keeps what is known");
+        // A body without a length may be cut short without anybody noticing but the parser.
+        sources.settle(&url, Some("is cut short".to_owned()));
+        assert_eq!(fetched(&mut sources).unwrap(), Some(b"content".to_vec()));
+        let asked = served.join().unwrap();
+        let conditional: Vec<bool> =
+            asked.iter().map(|request| request.contains("if-none-match: \"one\"")).collect();
+        assert_eq!(conditional, [false, true, true, false]);
+    }
+
+    #[test]
+    fn t31_a_body_cut_short_and_an_error_page_are_errors_and_not_content() {
+        let short =
+            "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\n0123456789".to_owned();
+        let page =
+            "HTTP/1.1 503 Unavailable\r\nContent-Length: 5\r\nConnection: close\r\n\r\nsorry".to_owned();
+        let (url, served) = server(vec![short, page]);
+        let mut sources = Sources::new(vec![Source::Url(url)], Duration::ZERO);
+        assert!(fetched(&mut sources).is_err());
+        let why = fetched(&mut sources).unwrap_err();
+        assert!(why.to_string().contains("503"), "{why}");
+        served.join().unwrap();
     }
 }

@@ -56,6 +56,10 @@ pub struct CrlExtensions {
     pub issuing_distribution_point: Option<IssuingDistributionPoint>,
 }
 
+/// The most extensions one list may have; RFC 5280 knows nine. They are compared each with each before
+/// any signature was verified, so their number may not be a stranger's choice.
+pub const MAX_EXTENSIONS: usize = 32;
+
 /// Walks an Extensions SEQUENCE's content: object identifier, criticality, value.
 pub(super) fn walk(
     mut extensions: Reader<'_>,
@@ -67,6 +71,9 @@ pub(super) fn walk(
     let mut count = 0usize;
     while !extensions.is_empty() {
         let (oid, critical, value) = extension(&mut extensions).map_err(&malformed)?;
+        if count == MAX_EXTENSIONS {
+            return Err(CrlError::TooManyExtensions);
+        }
         let mut before = all;
         for _ in 0..count {
             if extension(&mut before).is_ok_and(|(earlier, _, _)| earlier == oid) {
