@@ -1,6 +1,7 @@
 //! Judging a CRL against the configured CAs and against what is held, and applying it.
 
 use super::Refused;
+use super::guard::{Alarm, Guard, Manner};
 use super::read::{CrlContent, read_crl};
 use super::sort::{SortedEntries, Sorter};
 use crate::clock::Clock;
@@ -36,6 +37,8 @@ pub enum Outcome {
     Applied(ScopeChange),
     /// It was that already.
     Unchanged,
+    /// It would be so, and the guard has this against it. Nothing was written.
+    Rehearsed(ScopeChange, Option<Alarm>),
 }
 
 /// A CRL that was accepted.
@@ -82,9 +85,9 @@ pub struct Judge {
 
 /// A CRL that is to be believed.
 pub struct Judged {
-    report: Report,
-    draft: ScopeRecordDraft,
-    entries: SortedEntries,
+    pub(super) report: Report,
+    pub(super) draft: ScopeRecordDraft,
+    pub(super) entries: SortedEntries,
 }
 
 impl Judged {
@@ -100,30 +103,64 @@ impl Judged {
 pub struct Ingest {
     store: Arc<Store>,
     judge: Judge,
+    guard: Guard,
 }
 
 impl Ingest {
     #[must_use]
     pub fn new(store: Arc<Store>, judge: Judge) -> Self {
-        Self { store, judge }
+        Self { store, judge, guard: Guard::default() }
     }
 
-    /// Reads, verifies and applies one CRL.
+    /// With another guard than the usual one.
+    #[must_use]
+    pub fn guarded_by(self, guard: Guard) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// Reads, verifies and applies one CRL, if the guard lets it pass.
     ///
     /// # Errors
     /// Why it is refused; nothing changed then.
     pub fn ingest(&self, source: impl Read) -> Result<Report, Refused> {
-        let Judged { mut report, draft, entries } = self.judge.judge(source)?;
-        if let Some(held) = self.store.scope(&draft.key)? {
-            if held.crl.crl_sha256 == draft.crl_sha256 {
-                return Ok(report);
-            }
-            check_succession(&held, &draft.crl_number, draft.this_update)?;
+        self.ingest_as(source, Manner::Guarded)
+    }
+
+    /// Reads and verifies one CRL, and does with it what `manner` says.
+    ///
+    /// # Errors
+    /// Why it is refused; nothing changed then.
+    pub fn ingest_as(&self, source: impl Read, manner: Manner) -> Result<Report, Refused> {
+        if manner == Manner::Rehearsed {
+            return self.judge.rehearse(source, Some(&self.store), &self.guard);
         }
-        let change = self.store.replace_scope(draft, entries)?;
+        let Judged { mut report, draft, entries } = self.judge.judge(source)?;
+        let held = self.store.scope(&draft.key)?;
+        if let Some(held) = &held
+            && is_same(held, &draft)?
+        {
+            return Ok(report);
+        }
+        let entries = entries.map(|entry| entry.map_err(Refused::from));
+        let change = self.store.replace_scope_if(draft, entries, |change| match manner {
+            Manner::Forced => Ok(()),
+            Manner::Guarded | Manner::Rehearsed => Ok(self.guard.check(held.as_ref(), change)?),
+        })?;
         report.outcome = Outcome::Applied(change);
         Ok(report)
     }
+}
+
+/// Whether `draft` is what is `held` already.
+///
+/// # Errors
+/// When it is not, and may not come after it either.
+pub(super) fn is_same(held: &ScopeRecord, draft: &ScopeRecordDraft) -> Result<bool, Refused> {
+    if held.crl.crl_sha256 == draft.crl_sha256 {
+        return Ok(true);
+    }
+    check_succession(held, &draft.crl_number, draft.this_update)?;
+    Ok(false)
 }
 
 impl Judge {

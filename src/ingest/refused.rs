@@ -1,5 +1,6 @@
 //! Why a CRL is not used.
 
+use super::guard::Alarm;
 use super::sort::SortError;
 use crate::signing::VerifyError;
 use crate::store::{ReplaceError, StoreError};
@@ -55,6 +56,9 @@ pub enum Refused {
     /// The held CRL has a number, this one has none.
     #[error("has no CRL number, but the one held has: {held}")]
     NumberMissing { held: String },
+    /// Believed, and too strange to be applied without a word from a person.
+    #[error(transparent)]
+    Guard(#[from] Alarm),
     #[error("is a delta CRL, which this release does not apply")]
     Delta,
     #[error("is an indirect CRL, which this release does not apply")]
@@ -69,10 +73,10 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
-impl From<ReplaceError<SortError>> for Refused {
-    fn from(why: ReplaceError<SortError>) -> Self {
+impl From<ReplaceError<Self>> for Refused {
+    fn from(why: ReplaceError<Self>) -> Self {
         match why {
-            ReplaceError::Source(why) => Self::Sort(why),
+            ReplaceError::Source(why) => why,
             ReplaceError::Store(why) => Self::Store(why),
             // The sorter's own promise was broken; nothing was written.
             ReplaceError::OutOfOrder { position } => Self::Unsorted { position },
@@ -107,6 +111,7 @@ impl Refused {
             | Self::TimeRolledBack { .. }
             | Self::SameNumberOtherContent { .. }
             | Self::NumberMissing { .. }
+            | Self::Guard(_)
             | Self::Delta
             | Self::Indirect
             | Self::AttributeCertificates => false,

@@ -2,6 +2,7 @@
 //! traps' numbers (T). Whatever refuses a CRL leaves every answer of the store as it was.
 
 mod changes;
+mod guarding;
 mod reading;
 mod refusals;
 mod succession;
@@ -99,7 +100,7 @@ impl House {
     fn applied(&self, crl: &[u8]) -> ScopeChange {
         match self.ingest.ingest(crl).unwrap().outcome {
             Outcome::Applied(change) => change,
-            Outcome::Unchanged => panic!("nothing changed"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -119,7 +120,7 @@ impl House {
 }
 
 fn judge(configured: &Arc<Configured>, scratch: &Path, clock: &Clock, options: IngestOptions) -> Judge {
-    Judge::new(Arc::clone(configured), scratch.to_owned(), clock.clone(), options)
+    Judge::new(configured.issuers.iter().map(Into::into), scratch.to_owned(), clock.clone(), options)
 }
 
 fn authority() -> Authority {
