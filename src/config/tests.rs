@@ -189,7 +189,7 @@ fn contract_3_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() 
     );
     assert_eq!(
         problems_above("[logging]\n"),
-        ["line 1, logging: unknown key (known here: server, admin, store, response, issuer)"]
+        ["line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, issuer)"]
     );
     assert_eq!(
         problems_in_issuer(
