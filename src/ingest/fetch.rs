@@ -12,11 +12,11 @@
 use super::sort::unnamed_file;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How CRLs are fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,8 @@ impl Fetches {
             .timeout_connect(Some(CONNECT.min(options.timeout)))
             .timeout_recv_response(Some(FIRST_OCTET.min(options.timeout)))
             .timeout_global(Some(options.timeout))
-            .max_redirects(MAX_REDIRECTS)
+            // Followed here: a library's idea of a file: URL is nothing to build on.
+            .max_redirects(0)
             .http_status_as_error(false)
             .user_agent(concat!("ocsprey/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -142,21 +143,68 @@ impl Fetches {
     }
 }
 
+/// The answer of the last server of a chain of redirects.
+fn ask(
+    agent: &ureq::Agent,
+    url: &str,
+    known: &Validators,
+    timeout: Duration,
+) -> io::Result<ureq::http::Response<ureq::Body>> {
+    let begun = Instant::now();
+    let mut url = url.to_owned();
+    for _ in 0..=MAX_REDIRECTS {
+        let left = timeout.saturating_sub(begun.elapsed());
+        let mut request = agent.get(&url).config().timeout_global(Some(left)).build();
+        if let Some(etag) = &known.etag {
+            request = request.header("If-None-Match", etag);
+        }
+        if let Some(date) = &known.last_modified {
+            request = request.header("If-Modified-Since", date);
+        }
+        let response = request.call().map_err(|why| io::Error::other(in_words(&why)))?;
+        if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+            return Ok(response);
+        }
+        let location = response.headers().get("location").and_then(|location| location.to_str().ok());
+        url = location.and_then(|location| redirected(&url, location)).ok_or_else(|| {
+            let shown: String = location.unwrap_or("nowhere").chars().take(200).collect();
+            io::Error::other(format!("the server redirects to {shown}, which is no http: or https: URL"))
+        })?;
+    }
+    Err(io::Error::other(format!("the server redirects more than {MAX_REDIRECTS} times")))
+}
+
+/// Where a Location header (RFC 9110 10.2.2) leads from `base`; `None` where that is not http: or https:.
+fn redirected(base: &str, location: &str) -> Option<String> {
+    let (scheme, rest) = base.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end)?;
+    let before_path = location.split(['/', '?', '#']).next().unwrap_or_default();
+    if let Some((scheme, _)) = before_path.split_once(':') {
+        let web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+        let has_host =
+            location.split_once("://").is_some_and(|(before, host)| before == scheme && !host.is_empty());
+        return (web && has_host).then(|| location.to_owned());
+    }
+    if location.starts_with("//") {
+        return Some(format!("{scheme}:{location}"));
+    }
+    if location.starts_with('/') {
+        return Some(format!("{scheme}://{authority}{location}"));
+    }
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    Some(format!("{scheme}://{authority}{folder}/{location}"))
+}
+
 fn fetch(
     agent: &ureq::Agent,
     url: &str,
     known: &Validators,
     options: &FetchOptions,
-    scratch: &std::path::Path,
+    scratch: &Path,
 ) -> Fetched {
-    let mut request = agent.get(url);
-    if let Some(etag) = &known.etag {
-        request = request.header("If-None-Match", etag);
-    }
-    if let Some(date) = &known.last_modified {
-        request = request.header("If-Modified-Since", date);
-    }
-    let response = request.call().map_err(|why| io::Error::other(in_words(&why)))?;
+    let response = ask(agent, url, known, options.timeout)?;
     let arrived = SystemTime::now();
     match response.status().as_u16() {
         200 => {}
@@ -187,10 +235,7 @@ fn in_words(why: &ureq::Error) -> String {
     match why {
         ureq::Error::Timeout(_) => "the server gave no answer in time".to_owned(),
         ureq::Error::HostNotFound => "there is no host of this name".to_owned(),
-        ureq::Error::TooManyRedirects => format!("the server redirects more than {MAX_REDIRECTS} times"),
-        ureq::Error::BadUri(what) => {
-            format!("the server redirects to what is no http: or https: URL: {what}")
-        }
+        ureq::Error::BadUri(what) => format!("it is not a URL: {what}"),
         ureq::Error::Io(why) => why.to_string(),
         other => other.to_string(),
     }
@@ -201,5 +246,40 @@ fn body_error(why: &io::Error) -> io::Error {
         Some(ureq::Error::Timeout(_)) => io::Error::other("the server did not send all of it in time"),
         Some(inner) => io::Error::other(in_words(inner)),
         None => io::Error::other(why.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_leads_to_the_web_and_nowhere_else() {
+        let base = "http://crl.example:81/a/b.crl?x=/y";
+        for (location, expected) in [
+            ("https://other.example/c", "https://other.example/c"),
+            ("HTTP://other.example", "HTTP://other.example"),
+            ("//other.example/c", "http://other.example/c"),
+            ("/c?d=e:f", "http://crl.example:81/c?d=e:f"),
+            ("c.crl", "http://crl.example:81/a/c.crl"),
+            ("?new", "http://crl.example:81/a/?new"),
+        ] {
+            assert_eq!(redirected(base, location).as_deref(), Some(expected), "{location}");
+        }
+        assert_eq!(redirected("http://crl.example", "c").as_deref(), Some("http://crl.example/c"));
+        for location in
+            ["file:///etc/passwd", "FILE:/etc/passwd", "ftp://a/b", "http:", "http:/a", "http://", "mailto:x"]
+        {
+            assert_eq!(redirected(base, location), None, "{location}");
+        }
+    }
+
+    #[test]
+    fn so_many_fetches_at_a_time_and_no_more() {
+        let places = Places::default();
+        let taken: Vec<_> = (0..MAX_FETCHES).map(|_| places.take().unwrap()).collect();
+        assert!(places.clone().take().is_none(), "clones share them");
+        drop(taken);
+        assert!(places.take().is_some());
     }
 }
