@@ -75,13 +75,13 @@ mod tests {
 
     #[test]
     fn chance_only_shortens_and_never_by_more_than_half() {
-        for chance in [0.0, 0.3, 1.0, super::chance()] {
-            let usual = wait(EVERY, None, 0, chance);
+        for part in [0.0, 0.3, 1.0, chance()] {
+            let usual = wait(EVERY, None, 0, part);
             assert!(usual <= EVERY && usual >= EVERY.mul_f64(0.89), "{usual:?}");
-            let failed = wait(EVERY, None, 3, chance);
+            let failed = wait(EVERY, None, 3, part);
             assert!((10..=20).contains(&failed.as_secs()), "{failed:?}");
         }
-        let several: std::collections::BTreeSet<u64> = (0..8).map(|_| super::chance().to_bits()).collect();
+        let several: std::collections::BTreeSet<u64> = (0..8).map(|_| chance().to_bits()).collect();
         assert!(several.len() > 1);
     }
 }

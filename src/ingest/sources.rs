@@ -211,7 +211,9 @@ impl Sources {
                         Ok(paths) => {
                             self.forget_vanished(folder, &paths, &named);
                             self.settle(&folder.display().to_string(), None);
-                            paths.iter().for_each(|path| self.look_at(path, &mut arrivals));
+                            for path in &paths {
+                                self.look_at(path, &mut arrivals);
+                            }
                         }
                         Err(why) => {
                             let why = format!("cannot be listed: {why}");
