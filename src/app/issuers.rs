@@ -205,11 +205,15 @@ pub(super) fn configured(
 ) -> Result<Configured, StoreError> {
     let mut issuers = Vec::with_capacity(loaded.len());
     for one in loaded {
+        let issuer = config.issuer(&one.name);
+        let unlisted = issuer.and_then(IssuerConfig::unlisted_policy);
+        let has_inventory = issuer.is_some_and(|issuer| issuer.inventory.is_some());
         issuers.push(Issuer {
             number: store.issuer_number(&one.canonical_name)?,
-            unlisted: config.issuer(&one.name).and_then(IssuerConfig::unlisted_policy),
             name: one.name,
             keys: one.keys,
+            unlisted,
+            has_inventory,
             scopes: one.scopes,
         });
     }

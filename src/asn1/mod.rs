@@ -7,6 +7,8 @@
 
 mod oid;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use oid::*;

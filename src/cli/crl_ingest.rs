@@ -180,18 +180,29 @@ fn tell(outcomes: Vec<Ingested>, as_json: bool) -> Result<Exit, Failure> {
     if refused.is_empty() { Ok(Exit::Done) } else { Err(Failure::several(Exit::Failed, refused)) }
 }
 
-/// `auth.crl: issuer auth, crl number 12, added 3`
+/// What a person looks for first; the rest follows in the order of the alphabet.
+const FIRST: [&str; 7] =
+    ["outcome", "issuer", "distribution_point", "crl_number", "entries", "added", "next_update"];
+
+/// `auth.crl: applied, issuer auth, crl number 12, added 3`
 fn report_line(name: &str, report: &Value) -> String {
     let Value::Object(fields) = report else { return format!("{name}: taken in") };
-    let parts = fields.iter().filter_map(|(key, value)| {
-        let key = key.replace('_', " ");
+    let first = FIRST.iter().filter_map(|key| fields.get_key_value(*key));
+    let rest = fields.iter().filter(|(key, _)| !FIRST.contains(&key.as_str()));
+    let parts = first.chain(rest).filter_map(|(key, value)| {
+        let label = key.replace('_', " ");
         match value {
             Value::Null | Value::Array(_) | Value::Object(_) => None,
-            Value::String(text) => Some(format!("{key} {text}")),
-            Value::Number(number) => {
-                Some(format!("{key} {}", number.as_u64().map_or(number.to_string(), super::words::thousands)))
-            }
-            Value::Bool(yes) => Some(format!("{key} {}", if *yes { "yes" } else { "no" })),
+            // A CRL of everything names no distribution point, one of version 1 no number.
+            Value::String(text) if text.is_empty() => None,
+            Value::String(text) if key == "outcome" => Some(text.clone()),
+            Value::String(text) => Some(format!("{label} {text}")),
+            Value::Number(number) => Some(match (number.as_u64(), number.as_f64()) {
+                (Some(whole), _) => format!("{label} {}", super::words::thousands(whole)),
+                (None, Some(broken)) => format!("{label} {broken:.3}"),
+                (None, None) => format!("{label} {number}"),
+            }),
+            Value::Bool(yes) => Some(format!("{label} {}", if *yes { "yes" } else { "no" })),
         }
     });
     format!("{name}: {}", parts.collect::<Vec<_>>().join(", "))
@@ -204,9 +215,12 @@ mod tests {
 
     #[test]
     fn a_report_is_one_line_for_people() {
-        let report =
-            json!({"issuer": "auth", "added": 12345, "delta": false, "warnings": [], "crl_number": null});
-        assert_eq!(report_line("a.crl", &report), "a.crl: added 12,345, delta no, issuer auth");
+        let report = json!({
+            "added": 12345, "crl_number": null, "delta": false, "distribution_point": "", "issuer": "auth",
+            "outcome": "applied", "seconds": 0.0126, "warnings": [],
+        });
+        let expected = "a.crl: applied, issuer auth, added 12,345, delta no, seconds 0.013";
+        assert_eq!(report_line("a.crl", &report), expected);
     }
 
     #[test]

@@ -58,8 +58,9 @@ pub struct Sorter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     serial: SerialNumber,
+    /// A hold, or its removal: a permanent entry comes first, whatever the dates, because it may never be lost.
+    is_reversible: bool,
     time: UnixTime,
-    is_hold: bool,
     reason: Option<CrlReason>,
     /// Seconds since 1970, or [`NEVER`].
     invalidity: i64,
@@ -75,8 +76,8 @@ impl Entry {
     fn new(serial: SerialNumber, revocation: &Revocation) -> Self {
         Self {
             serial,
+            is_reversible: !revocation.is_permanent(),
             time: revocation.time,
-            is_hold: revocation.is_hold(),
             reason: revocation.reason,
             invalidity: revocation.invalidity.map_or(NEVER, UnixTime::seconds),
         }
@@ -117,8 +118,8 @@ impl Entry {
         let time = UnixTime::from_seconds(i64::from_be_bytes(octets_of(input)?));
         let invalidity = if flags & INVALIDITY == 0 { NEVER } else { i64::from_be_bytes(octets_of(input)?) };
         let reason = CrlReason::from_value(flags & 0x0f);
-        let is_hold = reason == Some(CrlReason::CertificateHold);
-        Ok(Some(Self { serial, time, is_hold, reason, invalidity }))
+        let invalidity_date = (invalidity != NEVER).then(|| UnixTime::from_seconds(invalidity));
+        Ok(Some(Self::new(serial, &Revocation { time, reason, invalidity: invalidity_date })))
     }
 }
 
@@ -343,12 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn f31_of_duplicates_the_earliest_time_then_a_permanent_reason_is_kept_in_any_order() {
+    fn f39_of_duplicates_a_permanent_reason_then_the_earliest_time_is_kept_in_any_order() {
         let serial = SerialNumber::from(7);
         let hold = Some(CrlReason::CertificateHold);
         let key = Some(CrlReason::KeyCompromise);
         let entries =
-            [revocation(200, None), revocation(100, hold), revocation(100, key), revocation(300, hold)]
+            [revocation(200, None), revocation(50, hold), revocation(100, key), revocation(300, hold)]
                 .map(|revocation| (serial, revocation));
         for rotation in 0..entries.len() {
             let mut turned = entries;

@@ -8,6 +8,8 @@ mod extensions;
 mod parsed;
 pub mod request;
 mod response;
+#[cfg(test)]
+mod tests;
 
 pub use cert_id::CertIdRef;
 pub use extensions::{MAX_NONCE_OCTETS, NonceRef};

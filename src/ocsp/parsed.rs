@@ -1,9 +1,10 @@
 //! `OCSPResponse` read in place: for the client, and for looking at an answer before it leaves.
 
 use super::cert_id::{CertIdError, CertIdRef};
+use super::extensions::MAX_EXTENSIONS;
 use super::response::{CertStatus, OcspResponseStatus};
 use crate::asn1::{self, DerError, Element, Reader, tag};
-use crate::x509::{CrlReason, Revocation, UnixTime};
+use crate::x509::{CrlReason, Extension, ExtensionError, Extensions, Revocation, UnixTime};
 
 /// Why octets are not an OCSPResponse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,24 @@ pub enum ParseResponseError {
     NotBasic,
     #[error("the response says that it succeeded and holds no answer")]
     NoResponseBytes,
+    /// RFC 6960 4.4 and RFC 5280 4.2: such a response must not be used.
+    #[error("the response has a critical extension that is not understood")]
+    UnknownCriticalExtension,
+    /// RFC 5280 4.2.
+    #[error("the response has an extension twice")]
+    DuplicateExtension,
+    #[error("the response has too many extensions")]
+    TooManyExtensions,
+}
+
+impl From<ExtensionError<'_>> for ParseResponseError {
+    fn from(error: ExtensionError<'_>) -> Self {
+        match error {
+            ExtensionError::Der(why) => Self::Der(why),
+            ExtensionError::Duplicate { .. } => Self::DuplicateExtension,
+            ExtensionError::TooMany => Self::TooManyExtensions,
+        }
+    }
 }
 
 /// A response: an error status, or a basic response.
@@ -106,6 +125,7 @@ impl<'a> BasicResponse<'a> {
             if version.integer()? != [0] {
                 return Err(DerError::Value.into());
             }
+            version.finish()?;
         }
         let (mut responder_key_hash, mut responder_name) = (None, None);
         if let Some(name) = fields.optional(tag::context_constructed(1))? {
@@ -120,24 +140,23 @@ impl<'a> BasicResponse<'a> {
         let (mut nonce, mut extended_revoke) = (None, false);
         if let Some(explicit) = fields.optional(tag::context_constructed(1))? {
             let mut explicit = Reader::new(explicit.content);
-            let mut list = explicit.sequence()?;
+            let list = explicit.sequence()?;
             explicit.finish()?;
-            while !list.is_empty() {
-                let mut extension = list.sequence()?;
-                let oid = extension.oid()?;
-                if extension.peek() == Some(tag::BOOLEAN) {
-                    extension.boolean()?;
-                }
-                let value = extension.expect(tag::OCTET_STRING)?.content;
-                extension.finish()?;
+            for extension in Extensions::new(list, MAX_EXTENSIONS) {
+                let Extension { oid, critical, value } = extension?;
                 match oid {
                     asn1::OCSP_NONCE => nonce = Some(value),
                     asn1::OCSP_EXTENDED_REVOKE => extended_revoke = true,
+                    _ if critical => return Err(ParseResponseError::UnknownCriticalExtension),
                     _ => {}
                 }
             }
         }
         fields.finish()?;
+        let mut each = certificates;
+        while !each.is_empty() {
+            each.expect(tag::SEQUENCE)?;
+        }
         let mut each = singles;
         while !each.is_empty() {
             ParsedSingleResponse::read(&mut each)?;
@@ -190,6 +209,10 @@ impl<'a> ParsedSingleResponse<'a> {
         }
         fields.finish()?;
         let status = match status.tag {
+            // Both are NULL.
+            found if [tag::context(0), tag::context(2)].contains(&found) && !status.content.is_empty() => {
+                return Err(DerError::Value.into());
+            }
             found if found == tag::context(0) => CertStatus::Good,
             found if found == tag::context(2) => CertStatus::Unknown,
             found if found == tag::context_constructed(1) => {
@@ -219,20 +242,21 @@ fn revoked_info(content: &[u8], invalidity: Option<UnixTime>) -> Result<Revocati
     Ok(Revocation { time: revoked_at, reason, invalidity })
 }
 
-fn invalidity_date(content: &[u8]) -> Result<Option<UnixTime>, DerError> {
+fn invalidity_date(content: &[u8]) -> Result<Option<UnixTime>, ParseResponseError> {
     let mut explicit = Reader::new(content);
-    let mut list = explicit.sequence()?;
+    let list = explicit.sequence()?;
     explicit.finish()?;
     let mut found = None;
-    while !list.is_empty() {
-        let mut extension = list.sequence()?;
-        let oid = extension.oid()?;
-        if extension.peek() == Some(tag::BOOLEAN) {
-            extension.boolean()?;
-        }
-        let value = extension.expect(tag::OCTET_STRING)?.content;
-        if oid == asn1::INVALIDITY_DATE {
-            found = Some(time(&Reader::new(value).expect(tag::GENERALIZED_TIME)?)?);
+    for extension in Extensions::new(list, MAX_EXTENSIONS) {
+        let Extension { oid, critical, value } = extension?;
+        match oid {
+            asn1::INVALIDITY_DATE => {
+                let mut value = Reader::new(value);
+                found = Some(time(&value.expect(tag::GENERALIZED_TIME)?)?);
+                value.finish()?;
+            }
+            _ if critical => return Err(ParseResponseError::UnknownCriticalExtension),
+            _ => {}
         }
     }
     Ok(found)

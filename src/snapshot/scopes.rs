@@ -75,7 +75,9 @@ impl fmt::Display for Coverage {
 #[derive(Debug, Clone)]
 pub struct ScopeSet {
     all: Result<Window, Coverage>,
-    by_distribution_point: HashMap<DistributionPointNumber, Window>,
+    /// Where user certificates are covered for all reasons. `None`: the CRLs without a distribution
+    /// point, which speak of every certificate, whatever distribution point it names (RFC 5280 5.2.5).
+    by_distribution_point: HashMap<Option<DistributionPointNumber>, Window>,
     by_number: HashMap<ScopeNumber, Window>,
 }
 
@@ -132,11 +134,14 @@ impl ScopeSet {
         if window.is_fresh(now) { Ok(window) } else { Err(Coverage::Expired { since: window.next_update }) }
     }
 
-    /// What a serial number of this distribution point can be answered from; `None` when its CRL is
-    /// not loaded, does not cover it, or has run out.
+    /// What a serial number of this distribution point can be answered from: the point's own CRL, or,
+    /// where none came that covers it, one that speaks of all points. `None` when there is neither, or
+    /// when it has run out.
     #[must_use]
     pub fn at_point(&self, point: DistributionPointNumber, now: UnixTime) -> Option<Window> {
-        self.by_distribution_point.get(&point).copied().filter(|window| window.is_fresh(now))
+        let windows = &self.by_distribution_point;
+        let window = windows.get(&Some(point)).or_else(|| windows.get(&None));
+        window.copied().filter(|window| window.is_fresh(now))
     }
 
     /// The window of the CRL with this number, if it is fresh.
@@ -188,19 +193,15 @@ fn covered_by_point(records: &[&ScopeRecord]) -> HashMap<Option<DistributionPoin
     points
 }
 
-fn points(records: &[&ScopeRecord]) -> HashMap<DistributionPointNumber, Window> {
+fn points(records: &[&ScopeRecord]) -> HashMap<Option<DistributionPointNumber>, Window> {
     let covered = covered_by_point(records);
-    let mut windows: HashMap<DistributionPointNumber, Window> = HashMap::new();
+    let mut windows: HashMap<_, Window> = HashMap::new();
     for record in records {
-        let Some(point) = record.distribution_point_number else { continue };
+        let point = record.distribution_point_number;
         // What an inventory lists are user certificates; one CRL for CAs more or less changes nothing.
         let speaks_of_users =
             matches!(record.crl.key.contains, CertificateKinds::All | CertificateKinds::User);
-        if speaks_of_users
-            && covered
-                .get(&record.distribution_point_number)
-                .is_some_and(|covered| covered.user == ALL_REASONS)
-        {
+        if speaks_of_users && covered.get(&point).is_some_and(|covered| covered.user == ALL_REASONS) {
             let one = window(record);
             windows.entry(point).and_modify(|window| *window = window.and(one)).or_insert(one);
         }

@@ -66,7 +66,14 @@ impl House {
             let name = canonical_name(keys[0].certificate.subject()).unwrap();
             let number = store.issuer_number(&name).unwrap();
             let scopes = ScopesPolicy::Discovered;
-            Issuer { name: format!("issuer {index}"), number, keys, unlisted: None, scopes }
+            Issuer {
+                name: format!("issuer {index}"),
+                number,
+                keys,
+                unlisted: None,
+                has_inventory: false,
+                scopes,
+            }
         };
         let issuers = issuers.into_iter().enumerate().map(issuer).collect();
         let options_of_answers = ResponseOptions { validity: 86_400, nonce: NoncePolicy::Echo };

@@ -106,7 +106,7 @@ fn f3_t24_another_key_of_the_right_name_is_refused() {
 #[test]
 fn f4_an_authority_key_identifier_chooses_the_key_and_proves_nothing() {
     let ca = authority();
-    let house = house_of(&ca, certificate(&ca, b"one", KeyUsages::CRLSign.into()));
+    let house = house_of(&ca, certificate(&ca, b"one", KeyUsages::CRLSign));
     let naming = |identifier: &[u8]| TestCrl {
         extensions: Some(vec![crl_number(&[8]), key_identifier(identifier)]),
         ..next(&ca)
@@ -125,7 +125,7 @@ fn f4_an_authority_key_identifier_chooses_the_key_and_proves_nothing() {
 #[test]
 fn f3_a_ca_that_may_not_sign_crls_is_refused() {
     let ca = authority();
-    let house = house_of(&ca, certificate(&ca, b"one", KeyUsages::KeyCertSign.into()));
+    let house = house_of(&ca, certificate(&ca, b"one", KeyUsages::KeyCertSign));
     let why = house.refuses(&sign(&next(&ca), &ca)[..]);
     assert!(matches!(why, Refused::KeyUsage { .. }), "{why}");
     // Who cannot sign at all is not told about key usage.
