@@ -51,8 +51,7 @@ fn t34_a_sudden_shrink_is_quarantined_told_and_taken_by_force() {
         ocsprey(server.dir(), &["crl", "ingest", "--config", "ocsprey.toml", "--dry-run", "shrunk.crl"]);
     for said in [through, beside] {
         assert_eq!(said.code, Some(0), "{said:#?}");
-        for words in
-            ["dry run", "added 0", "changed 0", "released 0", "retained 295", "unchanged 5", SHRUNK]
+        for words in ["dry run", "added 0", "changed 0", "released 0", "retained 295", "unchanged 5", SHRUNK]
         {
             assert!(said.out.contains(words), "no {words}: {said:#?}");
         }
