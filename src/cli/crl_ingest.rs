@@ -6,6 +6,7 @@
 use super::{Exit, Failure, Progress, http_client};
 use crate::app::{self, Ingested, Step};
 use crate::config::{Config, io_reason};
+use crate::ingest::Manner;
 use clap::Args;
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -26,6 +27,7 @@ const MAX_REPORT: u64 = 1 << 20;
 Examples:
   ocsprey crl ingest --config ocsprey.toml                 every configured source, no server running
   ocsprey crl ingest --config ocsprey.toml auth.crl
+  ocsprey crl ingest --config ocsprey.toml --dry-run       what would change, also beside a running server
   ocsprey crl ingest --admin http://127.0.0.1:9090 auth.crl sign.crl")]
 pub struct IngestArgs {
     /// The configuration whose store takes the CRLs in; no server may be running on it
@@ -34,6 +36,14 @@ pub struct IngestArgs {
     /// The admin address of a running server
     #[arg(long, value_name = "URL", requires = "crls")]
     pub admin: Option<String>,
+    /// Take them in also where the guard refuses: a CRL that shrinks suddenly or releases en masse
+    ///
+    /// Signatures, numbers and times are judged all the same.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub force: bool,
+    /// Write nothing; only say what would change
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print the reports as JSON
     #[arg(long)]
     pub json: bool,
@@ -44,8 +54,8 @@ pub struct IngestArgs {
 
 pub(super) fn run(args: &IngestArgs) -> Result<Exit, Failure> {
     let outcomes = match (&args.admin, &args.config) {
-        (Some(admin), _) => submit(&http_client::url("--admin", admin)?, &args.crls),
-        (None, Some(path)) => ingest(&Config::load(path)?, &args.crls)?,
+        (Some(admin), _) => submit(&http_client::url("--admin", admin)?, &args.crls, args.manner()),
+        (None, Some(path)) => ingest(&Config::load(path)?, &args.crls, args.manner())?,
         // clap demands one of the two.
         (None, None) => {
             return Err(Failure::usage("--config", "is missing", "or name a server with --admin"));
@@ -54,9 +64,19 @@ pub(super) fn run(args: &IngestArgs) -> Result<Exit, Failure> {
     tell(outcomes, args.json)
 }
 
-fn ingest(config: &Config, crls: &[PathBuf]) -> Result<Vec<Ingested>, Failure> {
+impl IngestArgs {
+    fn manner(&self) -> Manner {
+        match (self.dry_run, self.force) {
+            (true, _) => Manner::Rehearsed,
+            (false, true) => Manner::Forced,
+            (false, false) => Manner::Guarded,
+        }
+    }
+}
+
+fn ingest(config: &Config, crls: &[PathBuf], manner: Manner) -> Result<Vec<Ingested>, Failure> {
     let mut progress = None;
-    let ingested = app::ingest_crls(config, crls, |step| step_of(&mut progress, step));
+    let ingested = app::ingest_crls(config, crls, manner, |step| step_of(&mut progress, step));
     if let Some(progress) = progress {
         progress.done("ended");
     }
@@ -74,8 +94,13 @@ pub(super) fn step_of(progress: &mut Option<Progress>, step: Step) {
     }
 }
 
-fn submit(admin: &str, crls: &[PathBuf]) -> Vec<Ingested> {
-    let url = format!("{}/api/v1/crls", admin.trim_end_matches('/'));
+fn submit(admin: &str, crls: &[PathBuf], manner: Manner) -> Vec<Ingested> {
+    let query = match manner {
+        Manner::Guarded => "",
+        Manner::Forced => "?force=1",
+        Manner::Rehearsed => "?dry_run=1",
+    };
+    let url = format!("{}/api/v1/crls{query}", admin.trim_end_matches('/'));
     let agent = http_client::agent(TIMEOUT);
     let name = |path: &PathBuf| path.display().to_string();
     crls.iter().map(|path| (name(path), submit_one(&agent, &url, path))).collect()

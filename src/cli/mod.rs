@@ -24,7 +24,7 @@ pub use crl_show::CrlSummary;
 pub use failure::{Exit, Failure};
 pub use inventory::{InventoryEntry, InventoryError, InventoryReader, distribution_point};
 pub use report::Progress;
-pub use status::{IssuerStatus, ScopeStatus, SignerStatus, Status};
+pub use status::{IssuerStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus, Status};
 pub(crate) use words::decimal;
 
 use crate::app::AppError;

@@ -1,6 +1,7 @@
 //! Judging a CRL against the configured CAs and against what is held, and applying it.
 
 use super::Refused;
+use super::guard::{Alarm, Guard, Manner};
 use super::read::{CrlContent, read_crl};
 use super::sort::{SortedEntries, Sorter};
 use crate::clock::Clock;
@@ -38,6 +39,8 @@ pub enum Outcome {
     Unchanged,
     /// A delta CRL with nothing to add: the complete CRL that is held is as new.
     Overtaken,
+    /// It would be so, and the guard has this against it. Nothing was written.
+    Rehearsed(ScopeChange, Option<Alarm>),
 }
 
 /// A CRL that was accepted.
@@ -86,11 +89,11 @@ pub struct Judge {
 
 /// A CRL that is to be believed.
 pub struct Judged {
-    report: Report,
-    draft: ScopeRecordDraft,
+    pub(super) report: Report,
+    pub(super) draft: ScopeRecordDraft,
     /// BaseCRLNumber, of a delta CRL.
     delta_base: Option<Vec<u8>>,
-    entries: SortedEntries,
+    pub(super) entries: SortedEntries,
 }
 
 impl Judged {
@@ -106,37 +109,88 @@ impl Judged {
 pub struct Ingest {
     store: Arc<Store>,
     judge: Judge,
+    guard: Guard,
 }
 
 impl Ingest {
     #[must_use]
     pub fn new(store: Arc<Store>, judge: Judge) -> Self {
-        Self { store, judge }
+        Self { store, judge, guard: Guard::default() }
     }
 
-    /// Reads, verifies and applies one CRL.
+    /// With another guard than the usual one.
+    #[must_use]
+    pub fn guarded_by(self, guard: Guard) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// Reads, verifies and applies one CRL, if the guard lets it pass.
     ///
     /// # Errors
     /// Why it is refused; nothing changed then.
     pub fn ingest(&self, source: impl Read) -> Result<Report, Refused> {
-        let Judged { mut report, draft, delta_base, entries } = self.judge.judge(source)?;
-        if let Some(base) = delta_base {
-            let complete = self.store.scope(&draft.key.of_layer(Layer::Complete))?;
-            if !applies_to(&draft, &base, complete.as_ref())? {
+        self.ingest_as(source, Manner::Guarded)
+    }
+
+    /// Reads and verifies one CRL, and does with it what `manner` says.
+    ///
+    /// # Errors
+    /// Why it is refused; nothing changed then.
+    pub fn ingest_as(&self, source: impl Read, manner: Manner) -> Result<Report, Refused> {
+        if manner == Manner::Rehearsed {
+            return self.judge.rehearse(source, Some(&self.store), &self.guard);
+        }
+        let judged = self.judge.judge(source)?;
+        let standing = standing(&self.store, &judged)?;
+        let Judged { mut report, draft, entries, delta_base } = judged;
+        let held = match standing {
+            Standing::Next(held) => held,
+            Standing::Same => return Ok(report),
+            Standing::Overtaken => {
                 report.outcome = Outcome::Overtaken;
                 return Ok(report);
             }
-        }
-        if let Some(held) = self.store.scope(&draft.key)? {
-            if held.crl.crl_sha256 == draft.crl_sha256 {
-                return Ok(report);
-            }
-            check_succession(&held, &draft.crl_number, draft.this_update)?;
-        }
-        let change = self.store.replace_scope(draft, entries)?;
+        };
+        // A delta CRL shrinks by its nature, whenever a complete one has taken its entries over.
+        let is_guarded = manner == Manner::Guarded && delta_base.is_none();
+        let entries = entries.map(|entry| entry.map_err(Refused::from));
+        let change = self.store.replace_scope_if(draft, entries, |change| {
+            if is_guarded { Ok(self.guard.check(held.as_deref(), change)?) } else { Ok(()) }
+        })?;
         report.outcome = Outcome::Applied(change);
         Ok(report)
     }
+}
+
+/// How a CRL stands to what is held.
+pub(super) enum Standing {
+    /// It takes the place of this record, or is the first of its scope.
+    Next(Option<Box<ScopeRecord>>),
+    /// It is what is held already.
+    Same,
+    /// It is a delta CRL, and the complete one that is held says all that it does.
+    Overtaken,
+}
+
+/// Looks a CRL's scope up.
+///
+/// # Errors
+/// When the CRL may not come after what is held.
+pub(super) fn standing(store: &Store, judged: &Judged) -> Result<Standing, Refused> {
+    let draft = &judged.draft;
+    if let Some(base) = &judged.delta_base {
+        let complete = store.scope(&draft.key.of_layer(Layer::Complete))?;
+        if !applies_to(draft, base, complete.as_ref())? {
+            return Ok(Standing::Overtaken);
+        }
+    }
+    let held = store.scope(&draft.key)?;
+    match &held {
+        Some(held) if held.crl.crl_sha256 == draft.crl_sha256 => return Ok(Standing::Same),
+        Some(held) => check_succession(held, &draft.crl_number, draft.this_update)?,
+        None => {}
+    }
+    Ok(Standing::Next(held.map(Box::new)))
 }
 
 /// Whether a delta CRL from `base` on applies to the complete CRL that is held (RFC 5280 5.2.4): the

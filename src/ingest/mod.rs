@@ -10,14 +10,19 @@
 //! file. A CRL that is refused ([`Refused`]) leaves everything as it was.
 
 mod apply;
+mod fetch;
+mod guard;
 mod read;
 mod refused;
+mod schedule;
 pub mod sort;
 mod sources;
 #[cfg(test)]
 mod tests;
 
 pub use apply::{CrlAuthority, Ingest, IngestOptions, Judge, Judged, Outcome, Report, scope_text};
+pub use fetch::FetchOptions;
+pub use guard::{Alarm, Guard, Manner};
 pub use read::{CrlContent, read_crl};
 pub use refused::Refused;
-pub use sources::{Arrival, Source, SourceState, Sources};
+pub use sources::{Arrival, Content, Source, SourceReport, Sources};

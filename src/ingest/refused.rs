@@ -1,5 +1,6 @@
 //! Why a CRL is not used.
 
+use super::guard::Alarm;
 use super::sort::SortError;
 use crate::signing::VerifyError;
 use crate::store::{ReplaceError, StoreError};
@@ -67,6 +68,9 @@ pub enum Refused {
         "is a delta CRL from number {base} on, and the complete CRL held has the number {held} (bring the newer complete one first)"
     )]
     DeltaBaseTooNew { base: String, held: String },
+    /// Believed, and too strange to be applied without a word from a person.
+    #[error(transparent)]
+    Guard(#[from] Alarm),
     #[error("is an indirect CRL, which this release does not apply")]
     Indirect,
     #[error("speaks of attribute certificates only")]
@@ -79,10 +83,10 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
-impl From<ReplaceError<SortError>> for Refused {
-    fn from(why: ReplaceError<SortError>) -> Self {
+impl From<ReplaceError<Self>> for Refused {
+    fn from(why: ReplaceError<Self>) -> Self {
         match why {
-            ReplaceError::Source(why) => Self::Sort(why),
+            ReplaceError::Source(why) => why,
             ReplaceError::Store(why) => Self::Store(why),
             // The sorter's own promise was broken; nothing was written.
             ReplaceError::OutOfOrder { position } => Self::Unsorted { position },
@@ -125,6 +129,7 @@ impl Refused {
             | Self::DeltaWithoutNumber
             | Self::DeltaBeforeBase { .. }
             | Self::DeltaBaseTooNew { .. }
+            | Self::Guard(_)
             | Self::Indirect
             | Self::AttributeCertificates => false,
         }

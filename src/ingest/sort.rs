@@ -215,21 +215,7 @@ struct NewRun<'a> {
 
 impl<'a> NewRun<'a> {
     fn create(folder: &'a Path) -> Result<Self, SortError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let file = loop {
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!(".ocsprey-sort-{}-{number}", std::process::id()));
-            match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(file) => {
-                    // From here on the file is only ours, and goes away with us.
-                    std::fs::remove_file(&path).map_err(|error| failed(folder, &error))?;
-                    break file;
-                }
-                // Left by a process of our number that was killed just between these two steps.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failed(folder, &error)),
-            }
-        };
+        let file = unnamed_file(folder).map_err(|error| failed(folder, &error))?;
         Ok(Self { folder, file: BufWriter::with_capacity(BUFFER, file) })
     }
 
@@ -241,6 +227,25 @@ impl<'a> NewRun<'a> {
         let mut file = self.file.into_inner().map_err(|error| failed(self.folder, error.error()))?;
         file.rewind().map_err(|error| failed(self.folder, &error))?;
         Ok(Run::File(BufReader::with_capacity(BUFFER, file)))
+    }
+}
+
+/// A new file without a name, on the disk of `folder`: nobody else's to read, and gone with its last user.
+pub(super) fn unnamed_file(folder: &Path) -> std::io::Result<File> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!(".ocsprey-{}-{number}", std::process::id()));
+        match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => {
+                // From here on the file is only ours, and goes away with us.
+                std::fs::remove_file(&path)?;
+                return Ok(file);
+            }
+            // Left by a process of our number that was killed just between these two steps.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

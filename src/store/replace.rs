@@ -83,6 +83,17 @@ pub fn replace<E>(
     result
 }
 
+/// What [`replace`] would change. Writes nothing.
+pub fn compare<E>(
+    db: &Db,
+    key: &ScopeKey,
+    entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
+) -> Result<ScopeChange, ReplaceError<E>> {
+    // No scope has the number 0, and so no rows: beside them every entry is new.
+    let scope = registry::scope(db, key)?.map_or(ScopeNumber(0), |record| record.number);
+    merge(db, scope, entries, &mut Nowhere)
+}
+
 /// Takes the scope away with all its rows, retained ones too. Whether there was one. Under the writer's lock.
 pub fn remove(db: &Db, key: &ScopeKey) -> Result<bool, StoreError> {
     sweep(db)?;
@@ -136,7 +147,7 @@ fn merge<E>(
     db: &Db,
     scope: ScopeNumber,
     entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
-    writer: &mut RowWriter<'_>,
+    writer: &mut impl Differences,
 ) -> Result<ScopeChange, ReplaceError<E>> {
     let mut change = ScopeChange::default();
     let mut rows = ScopeRows::new(db, scope)?;
@@ -179,7 +190,7 @@ fn merge<E>(
 fn leave(
     serial: SerialNumber,
     held: Body,
-    writer: &mut RowWriter<'_>,
+    writer: &mut impl Differences,
     change: &mut ScopeChange,
 ) -> Result<(), StoreError> {
     if held.is_retained() {
@@ -201,7 +212,7 @@ fn stay(
     serial: SerialNumber,
     held: Body,
     body: Body,
-    writer: &mut RowWriter<'_>,
+    writer: &mut impl Differences,
     change: &mut ScopeChange,
 ) -> Result<(), StoreError> {
     if held == body {
@@ -237,6 +248,21 @@ impl<'a> ScopeRows<'a> {
     }
 }
 
+/// Takes the differences that a merge finds.
+trait Differences {
+    /// The scope says `body` of `serial` from now on; nothing, if `None`.
+    fn write(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError>;
+}
+
+/// For differences that are only counted.
+struct Nowhere;
+
+impl Differences for Nowhere {
+    fn write(&mut self, _: SerialNumber, _: Option<Body>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
 /// Turns changed serials, which come in ascending order, into status and index rows of one scope.
 struct RowWriter<'a> {
     db: &'a Db,
@@ -256,19 +282,6 @@ impl<'a> RowWriter<'a> {
         is_invisible: bool,
     ) -> Result<Self, StoreError> {
         Ok(Self { db, scope, issuer, is_invisible, batch: db.batch()?, waiting: Vec::with_capacity(GROUP) })
-    }
-
-    /// The scope says `body` of `serial` from now on; nothing, if `None`.
-    fn write(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError> {
-        self.waiting.push((serial, body));
-        if self.waiting.len() < GROUP {
-            return Ok(());
-        }
-        self.settle()?;
-        if self.is_invisible && self.batch.size_in_bytes() >= CHUNK {
-            std::mem::replace(&mut self.batch, self.db.batch()?).commit(Durability::Ordered)?;
-        }
-        Ok(())
     }
 
     /// Other scopes may have rows in the same status values, so these are read, and written with
@@ -297,5 +310,19 @@ impl<'a> RowWriter<'a> {
     fn finish(mut self) -> Result<Batch<'a>, StoreError> {
         self.settle()?;
         Ok(self.batch)
+    }
+}
+
+impl Differences for RowWriter<'_> {
+    fn write(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError> {
+        self.waiting.push((serial, body));
+        if self.waiting.len() < GROUP {
+            return Ok(());
+        }
+        self.settle()?;
+        if self.is_invisible && self.batch.size_in_bytes() >= CHUNK {
+            std::mem::replace(&mut self.batch, self.db.batch()?).commit(Durability::Ordered)?;
+        }
+        Ok(())
     }
 }

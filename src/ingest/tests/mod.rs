@@ -3,6 +3,7 @@
 
 mod changes;
 mod deltas;
+mod guarding;
 mod reading;
 mod refusals;
 mod succession;
@@ -107,7 +108,7 @@ impl House {
     fn applied(&self, crl: &[u8]) -> ScopeChange {
         match self.ingest.ingest(crl).unwrap().outcome {
             Outcome::Applied(change) => change,
-            Outcome::Unchanged | Outcome::Overtaken => panic!("nothing changed"),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -111,6 +111,31 @@ fn b15_b16_b20_a_revocation_octet_by_octet() {
 }
 
 #[test]
+fn b25_s4_4_4_an_archive_cutoff_counts_from_produced_at_and_stands_beside_the_invalidity_date() {
+    let id = sha1_cert_id();
+    let template = ResponseTemplate::new(&KEY_HASH, &ecdsa(), &[]).with_archive_cutoff(86_400);
+    let revoked =
+        Revocation { time: at("20260301103000Z"), reason: None, invalidity: Some(at("20260228000000Z")) };
+    let singles = [single(&id, CertStatus::Good), single(&id, CertStatus::Revoked(revoked))];
+    let whole = write(&template, &data(at("20261122123000Z")), &singles, &[9; 70]);
+    let time = |text: &str| der(tag::GENERALIZED_TIME, &[text.as_bytes()]);
+    let cutoff = extension(asn1::OCSP_ARCHIVE_CUTOFF, false, &time("20261121123000Z"));
+    let date = extension(asn1::INVALIDITY_DATE, false, &time("20260228000000Z"));
+    let next = explicit(0, &[&time("20261123120000Z")]);
+    let good =
+        sequence(&[&id, &[0x80, 0], &time("20261122120000Z"), &next, &explicit(1, &[&sequence(&[&cutoff])])]);
+    let revoked = sequence(&[
+        &id,
+        &explicit(1, &[&time("20260301103000Z")]),
+        &time("20261122120000Z"),
+        &next,
+        &explicit(1, &[&sequence(&[&date, &cutoff])]),
+    ]);
+    let both = sequence(&[&good, &revoked]);
+    assert!(whole.windows(both.len()).any(|window| window == both), "{whole:02x?}");
+}
+
+#[test]
 fn b16_b17_a_revocation_without_a_reason_says_only_when() {
     let id = sha1_cert_id();
     let template = ResponseTemplate::new(&KEY_HASH, &ecdsa(), &[]);
