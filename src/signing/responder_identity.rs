@@ -1,7 +1,7 @@
 //! In whose name answers are signed: a key, and the certificate that lets it (RFC 6960 4.2.2.2).
 //!
 //! Callers: whoever loads a configuration makes one per issuer key; `snapshot` holds it, `respond`
-//! reads it. Invariants: a [`ResponderIdentity`] passed every check that a relying party makes on a
+//! reads it; clients ask [`names_responder`]. Invariants: a [`ResponderIdentity`] passed every check that a relying party makes on a
 //! responder's certificate, at the time it was made; it may run out later, and
 //! [`ResponderIdentity::not_after`] bounds every answer.
 //! Errors: [`IdentityError`], each check its own, with both sides of what was compared.
@@ -9,6 +9,7 @@
 use super::digest::sha1;
 use super::{IssuanceError, Signer, verify_issued_by};
 use crate::asn1::{tag, write_tlv};
+use crate::ocsp::BasicResponse;
 use crate::x509::{Certificate, PublicKey, UnixTime};
 use std::fmt;
 use std::sync::Arc;
@@ -186,6 +187,17 @@ impl ResponderIdentity {
 impl fmt::Debug for ResponderIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ResponderIdentity({:?})", self.certificate)
+    }
+}
+
+/// Whether the ResponderID of `response` is that of the holder of `certificate` (RFC 6960 4.2.2.3).
+/// It is a claim; the signature proves it.
+#[must_use]
+pub fn names_responder(response: &BasicResponse<'_>, certificate: &Certificate) -> bool {
+    match (response.responder_key_hash, response.responder_name) {
+        (Some(hash), _) => hash == sha1(certificate.public_key().bits()),
+        (None, Some(name)) => name == certificate.subject(),
+        (None, None) => false,
     }
 }
 

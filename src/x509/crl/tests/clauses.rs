@@ -192,7 +192,7 @@ fn an_element_of_another_type_in_any_place_is_refused() {
         TestCrl { this_update: wrong.clone(), ..base.clone() },
         TestCrl { next_update: wrong.clone(), extensions: None, ..base.clone() },
         TestCrl { entries: Some(vec![wrong.clone()]), ..base.clone() },
-        TestCrl { entries: Some(vec![sequence(&[wrong.clone()])]), ..base.clone() },
+        TestCrl { entries: Some(vec![sequence(std::slice::from_ref(&wrong))]), ..base.clone() },
         TestCrl { extensions: Some(vec![wrong.clone()]), ..base.clone() },
         TestCrl { behind_the_signature: wrong, ..base },
     ] {

@@ -36,7 +36,7 @@ fn dotted(oid: &[u8]) -> ObjectIdentifier {
 fn f11_t30_an_unknown_critical_crl_extension_refuses_the_crl() {
     let critical = extension(&unknown_oid(1), true, b"x");
     let expected = CrlError::UnknownCriticalExtension { oid: dotted(&unknown_oid(1)) };
-    assert_eq!(error_of(&with(&[critical.clone()])), expected);
+    assert_eq!(error_of(&with(std::slice::from_ref(&critical))), expected);
     assert_eq!(error_of(&with(&[crl_number(&[1]), critical])), expected);
 }
 
@@ -99,14 +99,14 @@ fn an_extension_of_another_shape_is_refused() {
     let oid = tlv(tag::OBJECT_IDENTIFIER, &unknown_oid(1));
     let value = tlv(tag::OCTET_STRING, b"x");
     for bad in [
-        sequence(&[oid.clone()]),
+        sequence(std::slice::from_ref(&oid)),
         sequence(&[value.clone(), oid.clone()]),
         sequence(&[oid.clone(), tlv(tag::BOOLEAN, &[1]), value.clone()]),
         sequence(&[oid.clone(), value.clone(), value.clone()]),
         sequence(&[tlv(tag::OBJECT_IDENTIFIER, &[]), value.clone()]),
         sequence(&[tlv(tag::OBJECT_IDENTIFIER, &[0x88]), value]),
     ] {
-        assert!(matches!(error_of(&with(&[bad.clone()])), CrlError::Malformed { .. }));
+        assert!(matches!(error_of(&with(std::slice::from_ref(&bad))), CrlError::Malformed { .. }));
         assert!(matches!(error_of(&with_entry(&[bad])), CrlError::Malformed { .. }));
     }
 }
