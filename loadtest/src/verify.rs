@@ -5,7 +5,7 @@
 
 use crate::answer::repeats;
 use crate::request::{CertIdPrefix, Nonce};
-use ocsprey::asn1::{tag, write_tlv};
+use ocsprey::asn1::{tag, tlv};
 use ocsprey::ocsp::{BasicResponse, ParsedResponse};
 use ocsprey::signing::{names_responder, verify, verify_issued_by};
 use ocsprey::x509::{Certificate, HashAlgorithm, SignatureAlgorithm, UnixTime};
@@ -98,9 +98,7 @@ impl Verifier {
         let prefix = self.prefixes.iter().find(|prefix| prefix.hash == sample.hash).ok_or(Fault::CertId)?;
         let mut asked: Vec<Vec<u8>> = Vec::with_capacity(sample.serials.len());
         for serial in &sample.serials {
-            let mut cert_id = Vec::new();
-            write_tlv(&mut cert_id, tag::SEQUENCE, &prefix.cert_id_content(serial));
-            asked.push(cert_id);
+            asked.push(tlv(tag::SEQUENCE, &prefix.cert_id_content(serial)));
         }
         let mut came: Vec<&[u8]> = basic.singles().map(|single| single.cert_id.raw).collect();
         asked.sort_unstable();

@@ -8,7 +8,7 @@
 
 use super::digest::sha1;
 use super::{IssuanceError, Signer, verify_issued_by};
-use crate::asn1::{tag, write_tlv};
+use crate::asn1::{tag, tlv};
 use crate::ocsp::BasicResponse;
 use crate::x509::{Certificate, PublicKey, UnixTime};
 use std::fmt;
@@ -127,10 +127,7 @@ impl ResponderIdentity {
         if now > not_after {
             return Err(IdentityError::Expired { certificate: named(), not_after, now });
         }
-        let mut sequence = Vec::with_capacity(certificate.der().len() + 8);
-        write_tlv(&mut sequence, tag::SEQUENCE, certificate.der());
-        let mut certs = Vec::with_capacity(sequence.len() + 8);
-        write_tlv(&mut certs, tag::context_constructed(0), &sequence);
+        let certs = tlv(tag::context_constructed(0), &tlv(tag::SEQUENCE, certificate.der()));
         Ok(Self::new(signer, certificate, certs))
     }
 
