@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark stops where it fails")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ocsprey::asn1::{self, tag, write_tlv};
+use ocsprey::asn1::{self, tag, tlv, write_tlv};
 use ocsprey::ingest::sort::Sorter;
 use ocsprey::signing::{Sha256Stream, digest};
 use ocsprey::x509::crl::{CrlEntry, CrlError, CrlHeader, CrlParser, CrlVisitor};
@@ -15,12 +15,6 @@ use std::hint::black_box;
 
 const ENTRIES: u64 = 100_000;
 const PIECE: usize = 1 << 18;
-
-fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    write_tlv(&mut out, tag, content);
-    out
-}
 
 /// Serial numbers in no order, each once: SHA-256 of a counter, with that counter in it.
 fn serial(number: u64, octets: usize) -> SerialNumber {

@@ -1,13 +1,11 @@
 //! Requests in octets, for benchmarks.
 
-use ocsprey::asn1::{self, tag, write_tlv};
+use ocsprey::asn1::{self, tag, tlv};
 use ocsprey::signing::digest;
 use ocsprey::x509::HashAlgorithm;
 
 fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let mut out = Vec::new();
-    write_tlv(&mut out, tag, &parts.concat());
-    out
+    tlv(tag, &parts.concat())
 }
 
 /// The CertID of a certificate of the CA with this Name and key, and a 16-octet serial number.

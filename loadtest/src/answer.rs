@@ -5,6 +5,7 @@
 //! Called by `drive`.
 
 use crate::request::Nonce;
+use ocsprey::asn1::tag;
 use ocsprey::ocsp::{BasicResponse, CertStatus, OcspResponseStatus, ParsedResponse};
 use serde::{Deserialize, Serialize};
 
@@ -80,11 +81,16 @@ where
     if !about_these && !same_whatever_the_order(basic, serials) {
         return Judgement::OtherCertificate;
     }
-    match (nonce, basic.nonce) {
-        (None, _) => Judgement::Answered(results),
-        (Some(sent), Some([4, 32, came @ ..])) if came == sent => Judgement::Answered(results),
-        (Some(_), _) => Judgement::Nonce,
+    if nonce.is_none_or(|nonce| repeats(basic, nonce)) {
+        Judgement::Answered(results)
+    } else {
+        Judgement::Nonce
     }
+}
+
+/// Whether the nonce came back as it was sent, its inner OCTET STRING included (RFC 9654 2.1).
+pub(crate) fn repeats(basic: &BasicResponse<'_>, nonce: &Nonce) -> bool {
+    matches!(basic.nonce, Some([tag::OCTET_STRING, 32, came @ ..]) if came == nonce)
 }
 
 /// RFC 6960 does not say that answers stand in the order of the questions.

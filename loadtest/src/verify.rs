@@ -3,10 +3,11 @@
 //!
 //! Called by `run`. The order is that of RFC 6960; the first thing that is wrong is counted.
 
+use crate::answer::repeats;
 use crate::request::{CertIdPrefix, Nonce};
-use ocsprey::asn1::{tag, write_tlv};
+use ocsprey::asn1::{tag, tlv};
 use ocsprey::ocsp::{BasicResponse, ParsedResponse};
-use ocsprey::signing::{digest, verify, verify_issued_by};
+use ocsprey::signing::{names_responder, verify, verify_issued_by};
 use ocsprey::x509::{Certificate, HashAlgorithm, SignatureAlgorithm, UnixTime};
 
 /// How far two clocks may be apart, in seconds.
@@ -81,12 +82,8 @@ impl Verifier {
             return Err(Fault::NotOcsp);
         };
         self.about_what_was_asked(&basic, sample)?;
-        if let Some(nonce) = &sample.nonce {
-            let mut value = Vec::new();
-            write_tlv(&mut value, tag::OCTET_STRING, nonce);
-            if basic.nonce != Some(&value) {
-                return Err(Fault::Nonce);
-            }
+        if !sample.nonce.as_ref().is_none_or(|nonce| repeats(&basic, nonce)) {
+            return Err(Fault::Nonce);
         }
         let algorithm = SignatureAlgorithm::from_algorithm_identifier(basic.signature_algorithm)
             .map_err(|_| Fault::SignatureAlgorithm)?;
@@ -101,9 +98,7 @@ impl Verifier {
         let prefix = self.prefixes.iter().find(|prefix| prefix.hash == sample.hash).ok_or(Fault::CertId)?;
         let mut asked: Vec<Vec<u8>> = Vec::with_capacity(sample.serials.len());
         for serial in &sample.serials {
-            let mut cert_id = Vec::new();
-            write_tlv(&mut cert_id, tag::SEQUENCE, &prefix.cert_id_content(serial));
-            asked.push(cert_id);
+            asked.push(tlv(tag::SEQUENCE, &prefix.cert_id_content(serial)));
         }
         let mut came: Vec<&[u8]> = basic.singles().map(|single| single.cert_id.raw).collect();
         asked.sort_unstable();
@@ -113,13 +108,17 @@ impl Verifier {
 
     /// RFC 6960 4.2.2.2: the CA itself, or a delegate that it issued for this purpose.
     fn signer(&mut self, basic: &BasicResponse<'_>, now: UnixTime) -> Result<&Certificate, Fault> {
-        if is_named(basic, &self.issuer) {
+        if names_responder(basic, &self.issuer) {
             return Ok(&self.issuer);
         }
-        if !self.delegate.as_ref().is_some_and(|known| came_with(basic, known) && is_named(basic, known)) {
+        if !self
+            .delegate
+            .as_ref()
+            .is_some_and(|known| came_with(basic, known) && names_responder(basic, known))
+        {
             let parsed = basic.certificates().filter_map(|der| Certificate::from_der(der).ok());
             let delegate =
-                parsed.into_iter().find(|found| is_named(basic, found)).ok_or(Fault::SignerMissing)?;
+                parsed.into_iter().find(|found| names_responder(basic, found)).ok_or(Fault::SignerMissing)?;
             verify_issued_by(&delegate, &self.issuer).map_err(|_| Fault::SignerNotIssuedByTheCa)?;
             if !delegate.allows_ocsp_signing() || !delegate.allows_digital_signature() {
                 return Err(Fault::SignerNotAuthorised);
@@ -136,14 +135,6 @@ impl Verifier {
 
 fn came_with(basic: &BasicResponse<'_>, known: &Certificate) -> bool {
     basic.certificates().any(|der| der == known.der())
-}
-
-fn is_named(basic: &BasicResponse<'_>, certificate: &Certificate) -> bool {
-    match (basic.responder_key_hash, basic.responder_name) {
-        (Some(hash), _) => hash == digest(HashAlgorithm::Sha1, certificate.public_key().bits()).as_ref(),
-        (None, Some(name)) => name == certificate.subject(),
-        (None, None) => false,
-    }
 }
 
 /// RFC 6960 4.2.2.1

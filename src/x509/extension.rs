@@ -92,15 +92,13 @@ fn read<'a>(list: &mut Reader<'a>) -> Result<Extension<'a>, DerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::asn1::write_tlv;
+    use crate::asn1::tlv;
 
     fn extension(oid: u8, critical: &[u8]) -> Vec<u8> {
         let mut content = vec![tag::OBJECT_IDENTIFIER, 2, 0x55, oid];
         content.extend_from_slice(critical);
         content.extend_from_slice(&[tag::OCTET_STRING, 1, oid]);
-        let mut whole = Vec::new();
-        write_tlv(&mut whole, tag::SEQUENCE, &content);
-        whole
+        tlv(tag::SEQUENCE, &content)
     }
 
     fn walked(list: &[u8], at_most: usize) -> Vec<Result<u8, ExtensionError<'_>>> {

@@ -7,14 +7,12 @@ mod requests;
 mod responses;
 
 use super::*;
-use crate::asn1::{self, tag, write_tlv};
+use crate::asn1::{self, tag, tlv};
 use crate::x509::HashAlgorithm;
 
 /// One element of these parts.
 pub(super) fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let mut out = Vec::new();
-    write_tlv(&mut out, tag, &parts.concat());
-    out
+    tlv(tag, &parts.concat())
 }
 
 pub(super) fn sequence(parts: &[&[u8]]) -> Vec<u8> {

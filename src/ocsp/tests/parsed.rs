@@ -3,6 +3,7 @@
 use super::responses::{KEY_HASH, at, ecdsa};
 use super::*;
 use crate::asn1::DerError;
+use const_oid::ObjectIdentifier;
 use proptest::prelude::*;
 
 fn time(text: &str) -> Vec<u8> {
@@ -36,6 +37,16 @@ fn with_extensions(extensions: &[Vec<u8>]) -> Vec<u8> {
 
 fn error(octets: &[u8]) -> ParseResponseError {
     ParsedResponse::parse(octets).unwrap_err()
+}
+
+fn der_error(part: ResponsePart, why: DerError) -> ParseResponseError {
+    ParseResponseError::Der { part, why }
+}
+
+/// That an extension with the identifier [`STRANGE`] is critical.
+fn strange() -> ParseResponseError {
+    let oid = ObjectIdentifier::from_bytes(STRANGE).unwrap().to_string();
+    ParseResponseError::UnknownCriticalExtension { oid }
 }
 
 fn basic(octets: &[u8]) -> BasicResponse<'_> {
@@ -73,20 +84,87 @@ fn s4_2_1_error_statuses_are_read_and_unknown_ones_named() {
     }
     assert_eq!(error(&[0x30, 3, 0x0a, 1, 4]), ParseResponseError::Status(4));
     assert_eq!(error(&[0x30, 3, 0x0a, 1, 0]), ParseResponseError::NoResponseBytes);
-    assert_eq!(error(&[0x30, 3, 0x0a, 1, 3, 0]), ParseResponseError::Der(DerError::Trailing));
-    assert_eq!(error(&[0x30, 4, 0x0a, 2, 0, 3]), ParseResponseError::Der(DerError::Value));
+    assert_eq!(error(&[0x30, 3, 0x0a, 1, 3, 0]), der_error(ResponsePart::OcspResponse, DerError::Trailing));
+    assert_eq!(error(&[0x30, 4, 0x0a, 2, 0, 3]), der_error(ResponsePart::OcspResponse, DerError::Value));
 }
 
 #[test]
 fn s4_4_critical_extensions_that_nobody_understands_end_the_reading() {
-    assert_eq!(
-        error(&with_extensions(&[extension(STRANGE, true, b"")])),
-        ParseResponseError::UnknownCriticalExtension
-    );
+    assert_eq!(error(&with_extensions(&[extension(STRANGE, true, b"")])), strange());
     basic(&with_extensions(&[extension(STRANGE, false, b"")]));
     let list = explicit(1, &[&sequence(&[&extension(STRANGE, true, b"")])]);
     let single = sequence(&[&sha1_cert_id(), &[0x80, 0], &time("20261122120000Z"), &list]);
-    assert_eq!(error(&with_single(&single)), ParseResponseError::UnknownCriticalExtension);
+    assert_eq!(error(&with_single(&single)), strange());
+    // Of the arc of UUIDs: lawful, and beyond what is written in dots here.
+    let uuid = [&[0x69][..], &[0x83], &[0xff; 17], &[0x7f]].concat();
+    assert_eq!(
+        error(&with_extensions(&[extension(&uuid, true, b"")])).to_string(),
+        format!("the response has a critical extension that is not understood: 6983{}7f", "ff".repeat(17))
+    );
+}
+
+#[test]
+fn s4_2_1_a_version_and_a_reason_that_do_not_exist_are_named() {
+    let singles = sequence(&[&good()]);
+    for (version, told) in [(1, 2), (0x7f, 128)] {
+        let version = explicit(0, &[&[2, 1, version]]);
+        let tbs = sequence(&[&version, &by_key(), &time("20261122123000Z"), &singles]);
+        assert_eq!(error(&around(&tbs, &[])), ParseResponseError::Version(told));
+    }
+    let update = time("20261122120000Z");
+    for reason in [7, 11, 255] {
+        let revoked = explicit(1, &[&update, &explicit(0, &[&[0x0a, 1, reason]])]);
+        let single = sequence(&[&sha1_cert_id(), &revoked, &update]);
+        assert_eq!(error(&with_single(&single)), ParseResponseError::Reason(reason));
+    }
+}
+
+#[test]
+fn what_is_malformed_is_told_with_the_part_it_stands_in() {
+    let id = sha1_cert_id();
+    let update = time("20261122120000Z");
+    let list = explicit(1, &[&sequence(&[&sequence(&[&[5, 0]])])]);
+    let tag = |expected, found| DerError::Tag { expected, found };
+    for (octets, expected) in [
+        (vec![5, 0], der_error(ResponsePart::OcspResponse, tag(0x30, 5))),
+        (around(&[5, 0], &[]), der_error(ResponsePart::BasicOcspResponse, tag(0x30, 5))),
+        (around(&sequence(&[&[5, 0]]), &[]), der_error(ResponsePart::ResponseData, tag(0xa2, 5))),
+        (with_single(&[5, 0]), der_error(ResponsePart::SingleResponse, tag(0x30, 5))),
+        (
+            with_single(&sequence(&[&id, &[0x80, 0], &[5, 0]])),
+            der_error(ResponsePart::SingleResponse, tag(0x18, 5)),
+        ),
+        (with_single(&sequence(&[&id, &[5, 0]])), der_error(ResponsePart::CertStatus, tag(0x80, 5))),
+        (
+            with_single(&sequence(&[&id, &[0x80, 0], &update, &list])),
+            der_error(ResponsePart::Extensions, tag(6, 5)),
+        ),
+        (with_single(&sequence(&[&sequence(&[&[5, 0]])])), ParseResponseError::CertId(tag(0x30, 5).into())),
+    ] {
+        assert_eq!(error(&octets), expected, "{octets:02x?}");
+    }
+    assert_eq!(
+        error(&with_single(&sequence(&[&id, &[5, 0]]))).to_string(),
+        "a CertStatus is not DER as RFC 6960 has it: expected an element with tag 0x80, found 0x05"
+    );
+}
+
+#[test]
+fn rfc9654_2_1_the_octets_of_a_nonce_are_found_with_and_without_the_inner_octet_string() {
+    let of = |value: &[u8]| {
+        let octets = with_extensions(&[extension(asn1::OCSP_NONCE, false, value)]);
+        let basic = basic(&octets);
+        assert_eq!(basic.nonce, Some(value));
+        basic.nonce_octets().unwrap().to_vec()
+    };
+    assert_eq!(of(&der(tag::OCTET_STRING, &[&[7; 32]])), [7; 32]);
+    assert_eq!(of(&[7; 32]), [7; 32]);
+    // Raw octets that begin like an OCTET STRING.
+    assert_eq!(of(&[4, 1, 9, 9]), [4, 1, 9, 9]);
+    assert_eq!(
+        basic(&around(&sequence(&[&by_key(), &time("20261122123000Z"), &sequence(&[])]), &[])).nonce_octets(),
+        None
+    );
 }
 
 #[test]
@@ -105,7 +183,7 @@ fn octets_that_hide_inside_a_response_are_refused() {
         sequence(&[&id, &[0x83, 0], &update]),          // no such status
         sequence(&[&id, &[0x80, 0], &update, &[5, 0]]), // behind the end
         sequence(&[&id, &explicit(1, &[&update, &[5, 0]]), &update]), // in RevokedInfo
-        sequence(&[&id, &explicit(1, &[&update, &explicit(0, &[&[0x0a, 1, 7]])]), &update]), // reason 7
+        sequence(&[&id, &explicit(1, &[&update, &explicit(0, &[&[0x0a, 1, 1, 5, 0]])]), &update]), // in the reason
         sequence(&[&id, &[0x80, 0], &time("20261122120000.5Z")]), // a fraction
         sequence(&[&id, &[0x80, 0], &der(tag::UTC_TIME, &[b"261122120000Z"])]),
         sequence(&[&id, &[0x80, 0], &update, &explicit(0, &[&update, &update])]),
@@ -119,21 +197,22 @@ fn octets_that_hide_inside_a_response_are_refused() {
             ),
         ]),
     ] {
-        assert!(matches!(error(&with_single(&single)), ParseResponseError::Der(_)), "{single:02x?}");
+        assert!(matches!(error(&with_single(&single)), ParseResponseError::Der { .. }), "{single:02x?}");
     }
     let singles = sequence(&[&good()]);
     for tbs in [
         sequence(&[&explicit(0, &[&[2, 1, 0, 5, 0]]), &by_key(), &time("20261122123000Z"), &singles]),
-        sequence(&[&explicit(0, &[&[2, 1, 1]]), &by_key(), &time("20261122123000Z"), &singles]),
+        sequence(&[&explicit(0, &[&[2, 1, 0xff]]), &by_key(), &time("20261122123000Z"), &singles]),
+        sequence(&[&explicit(1, &[&sequence(&[]), &[5, 0]]), &time("20261122123000Z"), &singles]),
         sequence(&[&by_key(), &time("20261122123000Z"), &singles, &[5, 0]]),
         sequence(&[&time("20261122123000Z"), &singles]),
     ] {
-        assert!(matches!(error(&around(&tbs, &[])), ParseResponseError::Der(_)), "{tbs:02x?}");
+        assert!(matches!(error(&around(&tbs, &[])), ParseResponseError::Der { .. }), "{tbs:02x?}");
     }
     let tbs = sequence(&[&by_key(), &time("20261122123000Z"), &singles]);
     basic(&around(&tbs, &explicit(0, &[&sequence(&[&sequence(&[])])])));
     let no_certificate = explicit(0, &[&sequence(&[&[4, 0]])]);
-    assert!(matches!(error(&around(&tbs, &no_certificate)), ParseResponseError::Der(_)));
+    assert!(matches!(error(&around(&tbs, &no_certificate)), ParseResponseError::Der { .. }));
 }
 
 #[test]

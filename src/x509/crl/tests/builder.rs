@@ -1,13 +1,8 @@
 //! A CRL for tests, every part of it as raw DER, so that each can be wrong on its own.
 
-use crate::asn1::{self, tag, write_tlv};
+pub(crate) use crate::asn1::tlv;
+use crate::asn1::{self, tag};
 use crate::x509::{CrlReason, SerialNumber};
-
-pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    write_tlv(&mut out, tag, content);
-    out
-}
 
 pub(crate) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
     tlv(tag::SEQUENCE, &parts.concat())
