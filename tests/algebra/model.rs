@@ -98,38 +98,63 @@ pub struct Expected {
 struct Held {
     full: Crl,
     delta: Option<Crl>,
-    /// Every permanent revocation that this scope ever told of.
-    permanent: Entries,
+    /// Every permanent revocation that a full CRL of this scope ever told of, and a delta CRL.
+    kept_full: Entries,
+    kept_delta: Entries,
+}
+
+/// How directly something is said; the first counts before the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Delta,
+    Complete,
+    History,
+}
+
+/// What one CRL says of a certificate, and from when to when.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    entry: Entry,
+    rank: Rank,
+    window: (i64, i64),
 }
 
 impl Held {
-    /// What the full CRL and the delta CRL together say.
-    fn listed(&self) -> Entries {
-        let mut listed = self.full.entries.clone();
-        // 5.2.4: "the combination of a delta CRL plus an appropriate complete CRL"; F24: the delta is
-        // cumulative from its base, so nothing of an earlier delta is left.
-        for (serial, entry) in self.delta.iter().flat_map(|delta| &delta.entries) {
-            if entry.is_removal() {
-                listed.remove(serial);
-            } else {
-                listed.insert(*serial, *entry);
-            }
-        }
-        listed
-    }
-
-    /// What is said of a certificate.
-    fn entry(&self, serial: Serial) -> Option<Entry> {
-        match (self.listed().get(&serial), self.permanent.get(&serial)) {
-            // Design 7, traps 21 and 27: permanent means permanent, whether the entry leaves, is
-            // removed or is called a hold.
-            (_, Some(permanent)) => Some(*permanent),
-            (listed, None) => listed.copied(),
-        }
+    /// What is said of a certificate: how directly, and for how long.
+    fn told(&self, serial: Serial) -> Vec<Told> {
+        let both = self.window();
+        let own = (self.full.this_update, self.full.next_update);
+        let of_delta = self.delta.as_ref().and_then(|delta| delta.entries.get(&serial));
+        // 5.3.1: removeFromCRL lifts a hold, that of the complete CRL below it.
+        let is_lifted = |entry: &Entry| entry.is_hold() && of_delta.is_some_and(|entry| entry.is_removal());
+        let of_full = self.full.entries.get(&serial).filter(|entry| !is_lifted(entry));
+        let of_delta = of_delta.filter(|entry| !entry.is_removal());
+        // What cannot be undone needs no delta CRL beside it; a hold does. What an overtaken delta CRL
+        // said lasts as long as the complete one.
+        let full_window = |entry: &Entry| if entry.is_hold() { both } else { own };
+        let kept_window = if self.delta.is_some() { both } else { own };
+        let told = |entry: Option<&Entry>, rank, window: &dyn Fn(&Entry) -> (i64, i64)| {
+            entry.map(|entry| Told { entry: *entry, rank, window: window(entry) })
+        };
+        // 6.3.3 (i), (j): the delta CRL is searched first, then the complete one; and last what only
+        // earlier ones said: design 7, traps 21 and 27, permanent means permanent, whether the entry
+        // leaves, is removed or is called a hold.
+        let all = [
+            told(of_delta, Rank::Delta, &|_| both),
+            told(of_full, Rank::Complete, &full_window),
+            told(self.kept_full.get(&serial), Rank::History, &|_| own),
+            told(self.kept_delta.get(&serial), Rank::History, &|_| kept_window),
+        ];
+        all.into_iter().flatten().collect()
     }
 
     fn remember(&mut self) {
-        self.permanent.extend(self.listed().into_iter().filter(|(_, entry)| !entry.is_hold()));
+        let permanent = |crl: &Crl| -> Vec<(Serial, Entry)> {
+            let entries = crl.entries.iter().map(|(serial, entry)| (*serial, *entry));
+            entries.filter(|(_, entry)| !entry.is_hold() && !entry.is_removal()).collect()
+        };
+        self.kept_full.extend(permanent(&self.full));
+        self.kept_delta.extend(self.delta.iter().flat_map(permanent));
     }
 
     /// F26: of a base and a delta the delta's times count, and neither may have run out.
@@ -174,7 +199,12 @@ impl Model {
             return Verdict::Refused;
         }
         let Some(held) = self.held.get_mut(&crl.scope) else {
-            let mut held = Held { full: crl.clone(), delta: None, permanent: Entries::new() };
+            let mut held = Held {
+                full: crl.clone(),
+                delta: None,
+                kept_full: Entries::new(),
+                kept_delta: Entries::new(),
+            };
             held.remember();
             self.held.insert(crl.scope, held);
             return Verdict::Applied;
@@ -236,21 +266,30 @@ impl Model {
         // F30: nothing is known where a scope is missing.
         let whole = !relevant.is_empty();
         // Whoever lists a serial has something to say of it.
-        let lists = |held: &Held| held.entry(serial).is_some();
+        let lists = |held: &Held| !held.told(serial).is_empty();
         relevant.extend(self.held.iter().filter(|(_, held)| lists(held)).map(|(scope, _)| *scope));
         (whole || !relevant.is_empty()).then_some(relevant)
     }
 
-    pub fn ask(&self, serial: Serial, key: Generation, now: i64) -> Expected {
-        let try_later = Expected { status: Status::TryLater, window: None };
+    /// The right answers: more than one where several CRLs say equally much.
+    pub fn ask(&self, serial: Serial, key: Generation, now: i64) -> Vec<Expected> {
+        let try_later = vec![Expected { status: Status::TryLater, window: None }];
         let Some(scopes) = self.relevant(serial, key) else { return try_later };
         let held: Vec<&Held> = scopes.iter().filter_map(|scope| self.held.get(scope)).collect();
-        // Revoked where a CRL that is in force says so. Of several the permanent one counts, and of
-        // several of those the first.
-        let fresh = held.iter().filter(|held| held.is_fresh(now));
-        let told = fresh.filter_map(|held| Some((held.entry(serial)?, held.window())));
-        if let Some((entry, window)) = told.min_by_key(|(entry, _)| (entry.is_hold(), entry.date)) {
-            return Expected { status: Status::Revoked(entry), window: Some(window) };
+        // Revoked where a CRL that is in force says so (trap 38). Of several the permanent one counts,
+        // then what is said most directly, then the first.
+        let told = held.iter().flat_map(|held| held.told(serial));
+        let (fresh, stale): (Vec<_>, Vec<_>) = told.partition(|told| now < told.window.1);
+        let weight = |told: &Told| (told.entry.is_hold(), told.rank, told.entry.date);
+        if let Some(gravest) = fresh.iter().map(weight).min() {
+            let same = fresh.iter().filter(|told| weight(told) == gravest);
+            let answer =
+                |told: &Told| Expected { status: Status::Revoked(told.entry), window: Some(told.window) };
+            return same.map(answer).collect();
+        }
+        // What was revoked when last heard of is not good.
+        if !stale.is_empty() {
+            return try_later;
         }
         // Design 6, trap 29: good needs every scope that the serial may belong to, fresh.
         if !held.iter().all(|held| held.is_fresh(now)) {
@@ -260,6 +299,6 @@ impl Model {
         let window = windows.reduce(|(this, next), (a, b)| (this.min(a), next.min(b)));
         // Contract 3: with an inventory, what it does not list is unknown.
         let issued = self.inventory.as_ref().is_none_or(|issued| issued.contains_key(&serial));
-        Expected { status: if issued { Status::Good } else { Status::Unknown }, window }
+        vec![Expected { status: if issued { Status::Good } else { Status::Unknown }, window }]
     }
 }

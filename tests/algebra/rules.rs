@@ -36,9 +36,13 @@ impl Pair {
         pair
     }
 
+    fn status(&self, serial: usize) -> Status {
+        self.model.ask(serial, Generation::First, self.now)[0].status
+    }
+
     /// Why a certificate is revoked, or `None` where it is good.
     fn reason(&self, serial: usize) -> Option<CrlReason> {
-        match self.model.ask(serial, Generation::First, self.now).status {
+        match self.status(serial) {
             Status::Revoked(entry) => entry.reason,
             Status::Good => None,
             other => panic!("{other:?}"),
@@ -78,7 +82,7 @@ fn f22_a_delta_fits_a_base_at_or_above_base_crl_number_and_below_its_own() {
     }
     // F21: and without a base nothing fits.
     let pair = Pair::after(&[crl(6, Some(5), &[])]);
-    assert_eq!(pair.model.ask(1, Generation::First, pair.now).status, Status::TryLater);
+    assert_eq!(pair.status(1), Status::TryLater);
 }
 
 #[test]
@@ -100,5 +104,28 @@ fn f26_nothing_is_good_by_an_expired_delta() {
     pair.step(&Step::Wait(59)).unwrap();
     assert_eq!(pair.reason(1), None);
     pair.step(&Step::Wait(1)).unwrap();
-    assert_eq!(pair.model.ask(1, Generation::First, pair.now).status, Status::TryLater);
+    assert_eq!(pair.status(1), Status::TryLater);
+}
+
+/// The delta CRL is searched first, then the complete one (6.3.3 (i), (j)).
+#[test]
+fn s6_3_3_i_the_reason_and_date_of_the_delta_crl_come_before_those_of_the_complete_one() {
+    let moved = |reason, days| Entry { date: start() - days * DAY, reason: Some(reason) };
+    let full = Crl { entries: [(1, moved(LOST, 3))].into(), ..crl(5, None, &[]) };
+    let delta = Crl { entries: [(1, moved(CrlReason::Superseded, 2))].into(), ..crl(6, Some(5), &[]) };
+    let mut pair = Pair::after(&[full, delta]);
+    assert_eq!(pair.status(1), Status::Revoked(moved(CrlReason::Superseded, 2)));
+    // F27: and what a newer complete CRL says, before what an overtaken delta CRL said.
+    let newer = Crl { entries: [(1, moved(LOST, 1))].into(), ..crl(7, None, &[]) };
+    pair.take(&newer).unwrap();
+    assert_eq!(pair.status(1), Status::Revoked(moved(LOST, 1)));
+}
+
+/// Complete and delta CRLs share one sequence of numbers (5.2.3): a delta CRL from before its base,
+/// with a higher number, would undo what came in between.
+#[test]
+fn f20_a_delta_crl_of_an_earlier_time_than_its_base_is_refused() {
+    let earlier = Crl { this_update: start() - 60, ..crl(6, Some(5), &[(1, REMOVED)]) };
+    let pair = Pair::after(&[crl(5, None, &[(1, HOLD)]), earlier]);
+    assert_eq!(pair.reason(1), Some(HOLD));
 }
