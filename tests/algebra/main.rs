@@ -79,7 +79,7 @@ impl Pair {
 
 /// `PROPTEST_CASES`, or as many as an ordinary run has time for.
 fn configured() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96);
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64);
     // A failure that was found becomes a named test in `rules`, not a seed in a file.
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 400, ..ProptestConfig::default() }
 }
