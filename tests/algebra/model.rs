@@ -238,7 +238,9 @@ impl Model {
         // 5.2.4 (c): the base's number is at least BaseCRLNumber and lower than the delta's.
         let fits = crl.base.is_some_and(|base| held.full.number >= base) && held.full.number < crl.number;
         let newer = held.delta.as_ref().is_none_or(|delta| delta.number < crl.number);
-        if !fits || !newer || crl.this_update < held.window().0 {
+        // 5.2.3, F20: one sequence of numbers for both, so one of times.
+        let held_times = [held.full.this_update, held.window().0];
+        if !fits || !newer || held_times.iter().any(|held| crl.this_update < *held) {
             return Verdict::Refused;
         }
         held.delta = Some(crl.clone());
