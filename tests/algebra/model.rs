@@ -98,6 +98,8 @@ pub struct Expected {
 struct Held {
     full: Crl,
     delta: Option<Crl>,
+    /// thisUpdate of the last delta CRL, also when it was overtaken: nothing goes back behind it.
+    delta_time: i64,
     /// Every permanent revocation that a full CRL of this scope ever told of, and a delta CRL.
     kept_full: Entries,
     kept_delta: Entries,
@@ -202,6 +204,7 @@ impl Model {
             let mut held = Held {
                 full: crl.clone(),
                 delta: None,
+                delta_time: i64::MIN,
                 kept_full: Entries::new(),
                 kept_delta: Entries::new(),
             };
@@ -239,10 +242,11 @@ impl Model {
         let fits = crl.base.is_some_and(|base| held.full.number >= base) && held.full.number < crl.number;
         let newer = held.delta.as_ref().is_none_or(|delta| delta.number < crl.number);
         // 5.2.3, F20: one sequence of numbers for both, so one of times.
-        let held_times = [held.full.this_update, held.window().0];
+        let held_times = [held.full.this_update, held.delta_time];
         if !fits || !newer || held_times.iter().any(|held| crl.this_update < *held) {
             return Verdict::Refused;
         }
+        held.delta_time = crl.this_update;
         held.delta = Some(crl.clone());
         held.remember();
         Verdict::Applied
