@@ -210,7 +210,13 @@ fn applies_to(
     if (held.len(), held.as_slice()) < (base.len(), base) {
         return Err(Refused::DeltaBaseTooNew { base: base_text(), held: hexadecimal(held) });
     }
-    Ok(delta.is_newer_than(&complete.crl))
+    let is_newer = delta.is_newer_than(&complete.crl);
+    // One sequence of numbers for both (5.2.3): the higher one cannot be of an earlier time.
+    let (held, offered) = (complete.crl.this_update, delta.this_update);
+    if is_newer && offered < held {
+        return Err(Refused::TimeRolledBack { held, offered });
+    }
+    Ok(is_newer)
 }
 
 impl Judge {

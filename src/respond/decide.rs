@@ -77,37 +77,59 @@ pub(super) fn not_ours(now: UnixTime) -> Decision {
 }
 
 /// Of the rows that count and rest on a fresh CRL the gravest decides: a permanent revocation before a
-/// hold, then the earlier one. `None`: no row counts.
+/// hold, then what is said most directly, then the earlier one. `None`: no row counts.
 fn revoked(key: &Key, rows: &[StatusRow], now: UnixTime) -> Option<Result<Decision, Refusal>> {
     let mut counting = rows.iter().filter_map(|row| Some((row, counted_in(key, rows, row)?))).peekable();
     counting.peek()?;
     let gravest = counting
-        .filter(|(_, window)| window.is_fresh(now))
-        .min_by_key(|(row, _)| (row.revocation.is_hold(), row.revocation.time));
-    let decision = gravest.map(|(row, window)| Decision {
+        .filter(|(_, counted)| counted.window.is_fresh(now))
+        .min_by_key(|(row, counted)| (row.revocation.is_hold(), counted.standing, row.revocation.time));
+    let decision = gravest.map(|(row, counted)| Decision {
         status: CertStatus::Revoked(row.revocation),
-        window,
+        window: counted.window,
         never_issued: false,
     });
     Some(decision.ok_or(Refusal::Stale))
 }
 
+/// How directly a row speaks: the delta CRL is searched before the complete one (RFC 5280 6.3.3 (i), (j)),
+/// and what only earlier CRLs said comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Delta,
+    Complete,
+    History,
+}
+
+/// A row that counts, and for how long.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    standing: Standing,
+    window: Window,
+}
+
 /// The time for which `row` says that the certificate is revoked; `None` when it does not say so (RFC 5280
 /// 5.2.4): it lifts a hold, its hold is lifted by the delta CRL, or a newer complete CRL has overtaken it.
-fn counted_in(key: &Key, rows: &[StatusRow], row: &StatusRow) -> Option<Window> {
+fn counted_in(key: &Key, rows: &[StatusRow], row: &StatusRow) -> Option<Counted> {
     let role = key.scopes.role(row.scope)?;
-    match role.layer {
-        _ if row.revocation.is_removal() => None,
+    let (standing, window) = match role.layer {
+        _ if row.revocation.is_removal() => return None,
         // What cannot be undone needs no delta CRL beside it.
-        RoleLayer::Complete { .. } if row.revocation.is_permanent() => Some(role.own),
+        RoleLayer::Complete { .. } if row.revocation.is_permanent() => (Standing::Complete, role.own),
         RoleLayer::Complete { delta } => {
             let is_lifted =
                 rows.iter().any(|other| Some(other.scope) == delta && other.revocation.is_removal());
-            (!is_lifted).then_some(role.together)
+            if is_lifted {
+                return None;
+            }
+            (Standing::Complete, role.together)
         }
-        RoleLayer::Delta => Some(role.together),
-        RoleLayer::OvertakenDelta => row.revocation.is_permanent().then_some(role.own),
-    }
+        RoleLayer::Delta => (Standing::Delta, role.together),
+        RoleLayer::OvertakenDelta if row.revocation.is_permanent() => (Standing::History, role.own),
+        RoleLayer::OvertakenDelta => return None,
+    };
+    let standing = if row.retained { Standing::History } else { standing };
+    Some(Counted { standing, window })
 }
 
 fn unlisted(key: &Key, now: UnixTime) -> Result<Decision, Refusal> {
