@@ -288,7 +288,7 @@ impl House {
         match self.open().ingest.ingest(&self.built[index].1[..]) {
             Ok(report) => Ok(match report.outcome {
                 Outcome::Applied(_) => Verdict::Applied,
-                Outcome::Unchanged | Outcome::Overtaken => Verdict::Unchanged,
+                Outcome::Unchanged | Outcome::Overtaken | Outcome::Rehearsed(..) => Verdict::Unchanged,
             }),
             Err(why) if why.is_ours() => Err(why.to_string()),
             Err(_) => Ok(Verdict::Refused),
