@@ -1,7 +1,7 @@
 //! RocksDB as the store uses it: one database, four typed column families, batches. Nothing
 //! outside `store` names rocksdb, and little outside this file does.
 //!
-//! Look-ups: whole-key bloom filters, a hash index in the data blocks, and a lock-free block cache
+//! Look-ups: whole-key bloom filters, a hash index in the inventory's blocks, and a lock-free block cache
 //! that also holds filters and indexes, in partitions, so that memory stays within the cache's size
 //! however many rows there are. Writes: every batch goes through the log (WAL). A batch that is not
 //! synced may be lost when the machine stops, but never out of order: what survives is everything
@@ -49,7 +49,11 @@ impl Family {
             table.set_bloom_filter(10.0, false);
             table.set_whole_key_filtering(true);
             table.set_partition_filters(true);
-            table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+            // In the inventory nearly every look-up is a hit, of which a hash index takes 0.2 us off; nearly
+            // every one in `status` ends at the filter, and its files are built while somebody waits.
+            if self == Self::Inventory {
+                table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+            }
         } else {
             table.set_block_size(32 << 10);
         }

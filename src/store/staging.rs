@@ -38,6 +38,7 @@ pub struct Staging<'a> {
     status: SortedFiles<'a>,
     scope_rows: SortedFiles<'a>,
     waiting: Vec<(SerialNumber, Body)>,
+    octets: Vec<u8>,
 }
 
 impl<'a> Staging<'a> {
@@ -55,7 +56,8 @@ impl<'a> Staging<'a> {
             is_first_of_issuer,
             status: SortedFiles::new(db, Family::Status, scope),
             scope_rows: SortedFiles::new(db, Family::ScopeRows, scope),
-            waiting: Vec::with_capacity(GROUP),
+            waiting: Vec::new(),
+            octets: Vec::with_capacity(64),
         })
     }
 
@@ -65,33 +67,31 @@ impl<'a> Staging<'a> {
 
     /// Adds a row; in ascending order of serial number.
     pub fn add(&mut self, serial: SerialNumber, body: Body) -> Result<(), StoreError> {
+        if self.is_first_of_issuer {
+            return self.put(&serial, body, None);
+        }
         self.waiting.push((serial, body));
         if self.waiting.len() == GROUP { self.settle() } else { Ok(()) }
     }
 
     fn settle(&mut self) -> Result<(), StoreError> {
-        let mut octets = Vec::with_capacity(64);
-        if self.is_first_of_issuer {
-            for (serial, body) in self.waiting.drain(..) {
-                let key = RowKey::new(self.issuer.0, &serial);
-                with_status(None, self.scope, Some(body), &mut octets).map_err(|bad| self.db.bad(bad))?;
-                self.status.add(&key, &octets)?;
-                body.encode(&mut octets);
-                self.scope_rows.add(&RowKey::new(self.scope.0, &serial), &octets)?;
-            }
-            return Ok(());
-        }
+        let waiting = std::mem::take(&mut self.waiting);
         let keys: Vec<RowKey> =
-            self.waiting.iter().map(|(serial, _)| RowKey::new(self.issuer.0, serial)).collect();
+            waiting.iter().map(|(serial, _)| RowKey::new(self.issuer.0, serial)).collect();
         let values = self.db.get_many(Family::Status, &keys)?;
-        for (((serial, body), key), value) in self.waiting.drain(..).zip(&keys).zip(values) {
-            with_status(value.as_deref(), self.scope, Some(body), &mut octets)
-                .map_err(|bad| self.db.bad(bad))?;
-            self.status.add(key, &octets)?;
-            body.encode(&mut octets);
-            self.scope_rows.add(&RowKey::new(self.scope.0, &serial), &octets)?;
+        for ((serial, body), value) in waiting.iter().zip(values) {
+            self.put(serial, *body, value.as_deref())?;
         }
         Ok(())
+    }
+
+    /// `held` is what stands in `status` for the serial.
+    fn put(&mut self, serial: &SerialNumber, body: Body, held: Option<&[u8]>) -> Result<(), StoreError> {
+        let octets = &mut self.octets;
+        with_status(held, self.scope, Some(body), octets).map_err(|bad| self.db.bad(bad))?;
+        self.status.add(&RowKey::new(self.issuer.0, serial), octets)?;
+        body.encode(octets);
+        self.scope_rows.add(&RowKey::new(self.scope.0, serial), octets)
     }
 
     /// Brings all rows into the store, where nobody sees them yet.

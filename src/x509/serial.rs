@@ -142,17 +142,14 @@ impl SerialNumber {
         &self.octets
     }
 
-    /// From what [`SerialNumber::padded`] gave and the number of content octets.
+    /// From what [`SerialNumber::padded`] gave, so zeros behind the content, and the number of content octets.
     ///
     /// # Errors
     /// When they are not those of a serial number.
     pub fn from_padded(octets: [u8; Self::MAX_OCTETS], len: u8) -> Result<Self, SerialNumberError> {
-        let (content, padding) =
-            octets.split_at_checked(usize::from(len)).ok_or(SerialNumberError::TooLong)?;
-        if padding.iter().any(|&octet| octet != 0) {
-            return Err(SerialNumberError::TooLong);
-        }
+        let content = octets.get(..usize::from(len)).ok_or(SerialNumberError::TooLong)?;
         Self::check(content)?;
+        debug_assert!(octets.iter().skip(content.len()).all(|&octet| octet == 0));
         Ok(Self { octets, len })
     }
 
