@@ -1,6 +1,8 @@
 //! What `tests/soak/run` needs and Python is too slow for: CRLs of any size, and x509-cert as a rival.
 //!
 //!     soak crl CA.pem CA.key NUMBER ENTRIES OCTETS CHANGED OUT
+//!     soak inventory ENTRIES OCTETS OUT
+//!     soak serial N OCTETS
 //!     soak x509-cert CRL
 //!
 //! `crl` writes a signed CRL of ENTRIES random serial numbers of OCTETS octets (4: dense, ascending) with
@@ -17,6 +19,8 @@ use der::Decode;
 use ocsprey::demo::{CrlHeader, CrlWriter};
 use ocsprey::signing::SoftwareKey;
 use ocsprey::x509::{Certificate, CrlReason, Revocation, SerialNumber, UnixTime};
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::time::SystemTime;
 use x509_cert::crl::CertificateList;
 
@@ -33,12 +37,21 @@ fn main() {
             };
             write_crl(ca, key, plan, out);
         }
+        ["inventory", entries, octets, out] => {
+            let (entries, octets) = (entries.parse().unwrap(), octets.parse().unwrap());
+            let mut file = BufWriter::new(File::create(out).unwrap());
+            for n in 0..entries {
+                writeln!(file, "{}", serial(n, octets).to_hex()).unwrap();
+            }
+            file.flush().unwrap();
+        }
+        ["serial", n, octets] => println!("{}", serial(n.parse().unwrap(), octets.parse().unwrap()).to_hex()),
         ["x509-cert", crl] => {
             let der = std::fs::read(crl).unwrap();
             let list = CertificateList::<x509_cert::certificate::Rfc5280>::from_der(&der).unwrap();
             println!("{} entries", list.tbs_cert_list.revoked_certificates.map_or(0, |list| list.len()));
         }
-        _ => println!("soak crl CA KEY NUMBER ENTRIES OCTETS CHANGED OUT | soak x509-cert CRL"),
+        _ => println!("see the head of tests/soak/tool.rs"),
     }
 }
 
