@@ -16,12 +16,12 @@
 )]
 
 use der::Decode;
+use ocsprey::clock::Clock;
 use ocsprey::demo::{CrlHeader, CrlWriter};
 use ocsprey::signing::SoftwareKey;
 use ocsprey::x509::{Certificate, CrlReason, Revocation, SerialNumber, UnixTime};
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::time::SystemTime;
 use x509_cert::crl::CertificateList;
 
 fn main() {
@@ -86,7 +86,7 @@ fn write_crl(ca: &str, key: &str, plan: Plan, out: &str) {
     let mut writer = CrlWriter::default();
     // The newest ones change: some of the old ones leave (these stay revoked), as many new ones come.
     let gone = plan.changed * (plan.number - 1);
-    let step = if gone == 0 { u64::MAX } else { plan.entries / gone };
+    let step = plan.entries.checked_div(gone).unwrap_or(u64::MAX);
     let (mut left, mut n) = (plan.entries, 0u64);
     while left > 0 {
         if step == u64::MAX || n % step != step - 1 || n / step >= gone {
@@ -97,7 +97,7 @@ fn write_crl(ca: &str, key: &str, plan: Plan, out: &str) {
         }
         n += 1;
     }
-    let now = UnixTime::from_system(SystemTime::now());
+    let now = Clock::System.now();
     let header = CrlHeader {
         issuer: ca.subject(),
         key_identifier: ca.subject_key_identifier().unwrap_or_default(),

@@ -48,7 +48,8 @@ fn trap32_rows_laid_over_others_are_seen_as_one_list_before_during_and_after_fol
         })
     };
     let old = [(true, hold), (true, before), (true, before)];
-    let with_other = |row: Option<(bool, Revocation)>| Vec::from_iter(row.into_iter().chain([(false, hold)]));
+    let with_other =
+        |row: Option<(bool, Revocation)>| row.into_iter().chain([(false, hold)]).collect::<Vec<_>>();
     let old = [Some(old[0]), Some(old[1]), Some(old[2]), None].map(with_other);
     let new = [None, Some((true, after)), Some((true, before)), Some((true, after))].map(with_other);
     assert_eq!(shown(&store.view().unwrap()), old);
