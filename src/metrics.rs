@@ -105,6 +105,10 @@ pub struct IssuerMetrics {
     pub crl_entries: IntGauge,
     pub crl_ingests: IngestCounters,
     pub crl_ingest_duration: Histogram,
+    /// From the arrival of a CRL at its source until answers come from it.
+    pub crl_visible: Histogram,
+    /// Sources whose last CRL was refused.
+    pub crl_refused: IntGauge,
     pub signer_not_after: IntGauge,
 }
 
@@ -127,6 +131,8 @@ pub struct Metrics {
     crl_entries: IntGaugeVec,
     crl_ingests: IntCounterVec,
     crl_ingest_duration: HistogramVec,
+    crl_visible: HistogramVec,
+    crl_refused: IntGaugeVec,
     signer_not_after: IntGaugeVec,
     issuers: ArcSwap<Vec<Arc<IssuerMetrics>>>,
     /// Requests that name no issuer of ours, or nothing that can be read.
@@ -151,6 +157,9 @@ const SIGN_BUCKETS: &[f64] =
     &[0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.01, 0.1, 1.0];
 /// From a municipality's CRL to a country's.
 const INGEST_BUCKETS: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// Around the second that a new CRL may take to be seen.
+const VISIBLE_BUCKETS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 60.0, 600.0];
 
 impl Metrics {
     /// All families, registered, and the process's own.
@@ -197,6 +206,16 @@ impl Metrics {
                 "crl_ingest_duration_seconds",
                 "Time from the first octet of a CRL to its publication.",
                 INGEST_BUCKETS,
+            )?,
+            crl_visible: families.histograms(
+                "crl_visible_seconds",
+                "Time from the arrival of a CRL (a file's last change, a server's answer, a submission; the \
+                 start of the process for what was there before) to its publication. Aim: under 1 second.",
+                VISIBLE_BUCKETS,
+            )?,
+            crl_refused: families.gauges(
+                "crl_refused",
+                "Sources whose last CRL was refused and is in quarantine; a submitted CRL counts for all.",
             )?,
             signer_not_after: families.gauges(
                 "signer_not_after_timestamp_seconds",
@@ -248,6 +267,8 @@ impl Metrics {
                 failed: outcome("failed"),
             },
             crl_ingest_duration: self.crl_ingest_duration.with_label_values(&[name]),
+            crl_visible: self.crl_visible.with_label_values(&[name]),
+            crl_refused: self.crl_refused.with_label_values(&[name]),
             signer_not_after: self.signer_not_after.with_label_values(&[name]),
         })
     }
@@ -356,6 +377,8 @@ mod tests {
             "crl_ingests_total{issuer=\"auth\",outcome=\"applied\"} 0\n",
             "crl_ingests_total{issuer=\"auth\",outcome=\"refused\"} 0\n",
             "crl_ingest_duration_seconds_count{issuer=\"auth\"} 0\n",
+            "crl_visible_seconds_count{issuer=\"auth\"} 0\n",
+            "crl_refused{issuer=\"auth\"} 0\n",
             "signer_not_after_timestamp_seconds{issuer=\"auth\"} 0\n",
             "store_bytes 0\n",
         ] {

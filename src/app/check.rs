@@ -8,11 +8,10 @@
 use super::{Fault, intake, issuers};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::ingest::{Arrival, IngestOptions, Judge, Sources};
+use crate::ingest::{IngestOptions, Judge, Sources};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
 
 /// Says all that is wrong: keys, certificates, CRLs, the store, the ports.
 ///
@@ -51,10 +50,11 @@ fn check_crls(config: &Config, clock: &Clock) -> Vec<Fault> {
         // A CA certificate is missing, which was told: all its CRLs would only seem to be foreign.
         return Vec::new();
     }
-    let judge = Judge::new(authorities, std::env::temp_dir(), clock.clone(), IngestOptions::default());
-    let mut sources = Sources::new(intake::sources_of(config), Duration::ZERO);
+    let scratch = std::env::temp_dir();
+    let judge = Judge::new(authorities, scratch.clone(), clock.clone(), IngestOptions::default());
+    let mut sources = Sources::new(intake::sources_of(config), config.fetch, scratch, clock.clone());
     let mut faults = Vec::new();
-    for arrival in sources.look() {
+    for arrival in sources.look_and_wait() {
         let content = match sources.open(&arrival) {
             Ok(Some(content)) => content,
             Ok(None) => continue,
@@ -73,9 +73,6 @@ fn check_crls(config: &Config, clock: &Clock) -> Vec<Fault> {
             }
             Ok(_) => {}
             Err(why) => faults.push(Fault::new(&arrival, format!("the CRL {why}"))),
-        }
-        if let Arrival::Url(url) = &arrival {
-            sources.settle(url, None);
         }
     }
     faults

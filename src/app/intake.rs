@@ -1,7 +1,9 @@
 //! The intake: one thread that takes in CRLs and inventories, reloads, and publishes.
 //!
 //! It is the only writer. It looks at the sources every [`LOOK_EVERY`], does what it is asked through
-//! its channel in between, and owns everything that changes with a reload. Requests never wait for it.
+//! its channel in between, and owns everything that changes with a reload. Requests never wait for it, and
+//! it never waits for a server: URLs are fetched by threads of their own. What was refused is in
+//! [`quarantine`](super::quarantine).
 
 #![expect(
     clippy::disallowed_types,
@@ -11,12 +13,16 @@
 
 use super::inventories::Inventories;
 use super::issuers;
+use super::quarantine::Quarantine;
 use super::{Fault, store_options};
+use crate::cli::QuarantineStatus;
 use crate::clock::Clock;
 use crate::config::{Config, CrlSource};
 use crate::http::Refusal;
-use crate::ingest::{Arrival, Ingest, IngestOptions, Judge, Outcome, Refused, Report, Source, Sources};
-use crate::metrics::Metrics;
+use crate::ingest::{
+    Arrival, Ingest, IngestOptions, Judge, Manner, Outcome, Refused, Report, Source, SourceReport, Sources,
+};
+use crate::metrics::{IssuerMetrics, Metrics};
 use crate::snapshot::{Configured, Published, Snapshot};
 use crate::store::{Store, StoreError};
 use crate::x509::UnixTime;
@@ -24,25 +30,36 @@ use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
 /// How often files and folders are looked at: a new CRL is seen after half of this on average.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often URLs are asked.
-const POLL_EVERY: Duration = Duration::from_secs(300);
+/// How long readiness waits for the first answers of URLs.
+const FIRST_FETCHES: Duration = Duration::from_secs(10);
 /// While many CRLs come in, how long the first of them may wait to be seen.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
-/// How often a fault of ours (a full disk) is tried again.
+/// How often what may pass (a full disk, a CRL from the future) is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(30);
+
+/// What a submitted CRL is called where files and URLs have names.
+const SUBMITTED: &str = "the submitted CRL";
 
 /// What the intake can be asked.
 pub(super) enum Command {
     /// Take this CRL.
-    Submit(Bytes, oneshot::Sender<Result<serde_json::Value, Refusal>>),
+    Submit(Submitted),
     /// Read the configuration again.
     Reload,
     Stop,
+}
+
+/// A CRL that somebody brought.
+pub(super) struct Submitted {
+    pub crl: Bytes,
+    pub manner: Manner,
+    pub arrived: SystemTime,
+    pub answer: oneshot::Sender<Result<serde_json::Value, Refusal>>,
 }
 
 /// What the intake says of itself to the status page.
@@ -50,6 +67,8 @@ pub(super) enum Command {
 pub(super) struct IntakeState {
     /// Sources and why they cannot be used.
     pub problems: Vec<(String, String)>,
+    pub sources: Vec<SourceReport>,
+    pub quarantine: Vec<QuarantineStatus>,
     /// The first look at all sources and inventories has ended.
     pub caught_up: bool,
 }
@@ -86,8 +105,12 @@ pub(super) struct Intake {
     ingest: Ingest,
     sources: Sources,
     inventories: Inventories,
+    quarantine: Quarantine,
     /// Something is in the store that is not published yet, since then.
     unpublished: Option<Instant>,
+    /// The CRLs of it: whose, and when they arrived.
+    unseen: Vec<(Arc<IssuerMetrics>, SystemTime)>,
+    started: (Instant, SystemTime),
     last_retry: Instant,
     retry: Vec<Arrival>,
 }
@@ -95,7 +118,8 @@ pub(super) struct Intake {
 impl Intake {
     pub fn new(shared: Arc<Shared>, config: Config, configured: Arc<Configured>) -> Self {
         let ingest = ingest(&shared, &config, &configured);
-        let sources = Sources::new(sources_of(&config), POLL_EVERY);
+        let clock = shared.clock.clone();
+        let sources = Sources::new(sources_of(&config), config.fetch, scratch(&config), clock);
         let inventories = Inventories::of(&config, &configured);
         Self {
             shared,
@@ -104,7 +128,10 @@ impl Intake {
             ingest,
             sources,
             inventories,
+            quarantine: Quarantine::default(),
             unpublished: None,
+            unseen: Vec::new(),
+            started: (Instant::now(), SystemTime::now()),
             last_retry: Instant::now(),
             retry: Vec::new(),
         }
@@ -115,7 +142,10 @@ impl Intake {
         loop {
             self.look(commands);
             self.publish_now();
-            self.shared.state().caught_up = true;
+            // A server that hangs says nothing of what the store has: it is waited for a little, not for long.
+            if !self.sources.is_waiting() || self.started.0.elapsed() >= FIRST_FETCHES {
+                self.shared.state().caught_up = true;
+            }
             match commands.recv_timeout(LOOK_EVERY) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(command) => self.obey(command),
@@ -128,12 +158,13 @@ impl Intake {
         match command {
             Command::Stop => {}
             Command::Reload => self.reload(),
-            Command::Submit(crl, answer) => {
-                let result = self.submit(&crl);
+            Command::Submit(submitted) => {
+                let result = self.submit(&submitted);
                 // Visible before it is reported.
                 self.publish_now();
+                self.show();
                 // Whoever asked may be gone; the CRL is in all the same.
-                let _ = answer.send(result);
+                let _ = submitted.answer.send(result);
             }
         }
     }
@@ -168,53 +199,88 @@ impl Intake {
                 Err(_) => {}
             }
         }
-        self.shared.state().problems = self.sources.problems();
+        let Self { quarantine, sources, .. } = self;
+        quarantine.keep(|source| source == SUBMITTED || sources.knows(source));
+        self.show();
+    }
+
+    /// Tells the status page and the metrics how it stands with the sources.
+    fn show(&self) {
+        for metrics in self.shared.metrics.issuers().iter() {
+            let refused = self.quarantine.count_of(metrics.name());
+            metrics.crl_refused.set(i64::try_from(refused).unwrap_or(i64::MAX));
+        }
+        let mut state = self.shared.state();
+        state.problems = self.sources.problems();
+        state.sources = self.sources.reports();
+        state.quarantine = self.quarantine.list();
     }
 
     fn take(&mut self, arrival: &Arrival) {
-        let name = arrival.to_string();
         let started = Instant::now();
+        let mut arrived = SystemTime::now();
         let outcome = match self.sources.open(arrival) {
-            Ok(None) => return self.sources.settle(&name, None),
-            Ok(Some(content)) => self.ingest.ingest(content),
+            Ok(None) => return self.sources.conclude(arrival, Ok(None)),
+            Ok(Some(content)) => {
+                // What lay there before the process began came with its beginning.
+                arrived = content.arrived.max(self.started.1);
+                self.ingest.ingest(content)
+            }
             Err(why) => Err(Refused::Read(why)),
         };
-        if let Err(why) = &outcome
-            && why.is_ours()
+        if let (Err(why), Arrival::File(_)) = (&outcome, arrival)
+            && why.may_pass()
         {
+            // URLs have a schedule of their own.
             self.retry.push(arrival.clone());
         }
-        let problem = self.tell(&name, &outcome, started);
-        self.sources.settle(&name, problem);
+        self.tell(&arrival.to_string(), &outcome, started, arrived);
+        self.sources.conclude(arrival, outcome.as_ref().map(Some));
     }
 
-    fn submit(&mut self, crl: &[u8]) -> Result<serde_json::Value, Refusal> {
+    fn submit(&mut self, submitted: &Submitted) -> Result<serde_json::Value, Refusal> {
         let started = Instant::now();
-        let outcome = self.ingest.ingest(crl);
-        let problem = self.tell("the submitted CRL", &outcome, started);
-        match (outcome, problem) {
-            (Ok(report), _) => Ok(super::status::report_json(&report, started.elapsed())),
-            (Err(why), Some(problem)) if why.is_ours() => Err(Refusal::Unavailable(problem)),
-            (Err(why), _) => Err(Refusal::Unacceptable(format!("the CRL {why}"))),
+        let outcome = self.ingest.ingest_as(&submitted.crl[..], submitted.manner);
+        if submitted.manner != Manner::Rehearsed {
+            self.tell(SUBMITTED, &outcome, started, submitted.arrived);
+        }
+        if let Ok(Report { outcome: Outcome::Applied(_), issuer_name, .. }) = &outcome {
+            if submitted.manner == Manner::Forced {
+                tracing::warn!(issuer = issuer_name, "a CRL was taken in without asking the guard");
+            }
+            // It may be one that stands refused at its source: with another look that ends.
+            for name in self.quarantine.sources() {
+                self.sources.retry(&Arrival::File(name.into()));
+                self.sources.retry(&Arrival::Url(name.to_owned()));
+            }
+        }
+        match outcome {
+            Ok(report) => Ok(super::status::report_json(&report, started.elapsed())),
+            Err(why) if why.is_ours() => Err(Refusal::Unavailable(why.to_string())),
+            Err(why) => Err(Refusal::Unacceptable(format!("the CRL {why}"))),
         }
     }
 
-    /// Logs and counts what became of a CRL. Gives the problem, if it is one.
-    fn tell(&mut self, name: &str, outcome: &Result<Report, Refused>, started: Instant) -> Option<String> {
+    /// Logs and counts what became of a CRL, and puts a refused one into quarantine.
+    fn tell(&mut self, name: &str, outcome: &Result<Report, Refused>, started: Instant, arrived: SystemTime) {
         let elapsed = started.elapsed();
         match outcome {
             Ok(report) => {
                 let metrics = self.shared.metrics.issuer(&report.issuer_name);
                 metrics.crl_ingest_duration.observe(elapsed.as_secs_f64());
+                self.quarantine.release(name);
                 match report.outcome {
-                    Outcome::Unchanged => metrics.crl_ingests.unchanged.inc(),
+                    Outcome::Rehearsed(..) => {}
+                    Outcome::Unchanged | Outcome::Overtaken => metrics.crl_ingests.unchanged.inc(),
                     Outcome::Applied(change) => {
                         metrics.crl_ingests.applied.inc();
                         self.unpublished.get_or_insert_with(Instant::now);
+                        self.unseen.push((metrics, arrived));
                         tracing::info!(
                             source = name,
                             issuer = report.issuer_name,
                             scope = report.scope,
+                            delta = report.is_delta,
                             number = crate::cli::decimal(&report.crl_number),
                             entries = report.entries,
                             added = change.added,
@@ -226,11 +292,11 @@ impl Intake {
                         );
                     }
                 }
-                None
             }
             Err(why) => {
                 // Whose it is may be unknown: it counts for every issuer whose sources may bring it.
                 let issuers = self.shared.metrics.issuers();
+                let mut owners = Vec::new();
                 for metrics in issuers.iter().filter(|one| self.is_source_of(name, one.name())) {
                     let counter = if why.is_ours() {
                         &metrics.crl_ingests.failed
@@ -238,9 +304,12 @@ impl Intake {
                         &metrics.crl_ingests.refused
                     };
                     counter.inc();
+                    owners.push(metrics.name().to_owned());
+                }
+                if !why.is_ours() {
+                    self.quarantine.refuse(name, self.shared.clock.now(), why.to_string(), owners);
                 }
                 tracing::error!(source = name, reason = %why, "a CRL was refused; what was held stays in force");
-                Some(why.to_string())
             }
         }
     }
@@ -261,7 +330,15 @@ impl Intake {
             return;
         }
         match self.shared.publish(&self.configured) {
-            Ok(()) => self.unpublished = None,
+            Ok(()) => {
+                self.unpublished = None;
+                let now = SystemTime::now();
+                for (metrics, arrived) in self.unseen.drain(..) {
+                    // A clock that was put back is no reason for a negative time.
+                    let took = now.duration_since(arrived).unwrap_or_default();
+                    metrics.crl_visible.observe(took.as_secs_f64());
+                }
+            }
             Err(why) => tracing::error!(reason = %why, "the new state cannot be published"),
         }
     }
@@ -298,7 +375,7 @@ impl Intake {
         let configured = Arc::new(configured);
         self.shared.publish(&configured).map_err(|why| failed(&why))?;
         self.ingest = ingest(&self.shared, &config, &configured);
-        self.sources = Sources::new(sources_of(&config), POLL_EVERY);
+        self.sources = self.sources.replaced(sources_of(&config), config.fetch);
         self.inventories = Inventories::of(&config, &configured);
         self.retry.clear();
         self.config = config;
@@ -314,7 +391,7 @@ fn ingest(shared: &Shared, config: &Config, configured: &Arc<Configured>) -> Ing
         shared.clock.clone(),
         IngestOptions::default(),
     );
-    Ingest::new(Arc::clone(&shared.store), judge)
+    Ingest::new(Arc::clone(&shared.store), judge).guarded_by(config.guard)
 }
 
 /// Beside the rows, because there is room for CRLs.

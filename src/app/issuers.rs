@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Config, IssuerConfig, ScopesPolicy as ConfiguredScopes, SignerConfig, io_reason};
 use crate::ingest::CrlAuthority;
 use crate::metrics::{IssuerMetrics, Metrics};
+use crate::ocsp::ResponseTemplate;
 use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey};
 use crate::snapshot::{Configured, Issuer, IssuerKey, ResponseOptions, ScopesPolicy};
 use crate::store::{IssuerNumber, Store, StoreError};
@@ -204,12 +205,22 @@ pub(super) fn configured(
     store: &Store,
 ) -> Result<Configured, StoreError> {
     let mut issuers = Vec::with_capacity(loaded.len());
-    for one in loaded {
+    for mut one in loaded {
+        if let Some(cutoff) = config.response.archive_cutoff {
+            let seconds = i64::try_from(cutoff.as_secs()).unwrap_or(i64::MAX);
+            for key in &mut one.keys {
+                key.template = Arc::new(ResponseTemplate::clone(&key.template).with_archive_cutoff(seconds));
+            }
+        }
+        let issuer = config.issuer(&one.name);
+        let unlisted = issuer.and_then(IssuerConfig::unlisted_policy);
+        let has_inventory = issuer.is_some_and(|issuer| issuer.inventory.is_some());
         issuers.push(Issuer {
             number: store.issuer_number(&one.canonical_name)?,
-            unlisted: config.issuer(&one.name).and_then(IssuerConfig::unlisted_policy),
             name: one.name,
             keys: one.keys,
+            unlisted,
+            has_inventory,
             scopes: one.scopes,
         });
     }

@@ -12,6 +12,7 @@ mod intake;
 mod inventories;
 mod issuers;
 mod offline;
+mod quarantine;
 mod serve;
 mod status;
 mod workers;

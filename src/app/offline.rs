@@ -1,6 +1,9 @@
 //! Work on a store that nobody serves from: `ocsprey crl ingest`, `inventory load`, `demo --prepare-only`.
 
-#![expect(clippy::disallowed_methods, reason = "reports say how long the work took")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reports say how long the work took, and a rehearsal spills where nothing of ours stands"
+)]
 
 use super::intake::{open_store, scratch, sources_of};
 use super::inventories::{EntriesError, Inventories, load_readers};
@@ -8,15 +11,17 @@ use super::{AppError, Fault, issuers, status};
 use crate::cli::{InventoryReader, Status};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::ingest::{Arrival, Ingest, IngestOptions, Judge, Refused, Sources};
+use crate::ingest::{
+    Arrival, Content, CrlAuthority, Ingest, IngestOptions, Judge, Manner, Refused, Report, Sources,
+};
 use crate::metrics::Metrics;
 use crate::snapshot::Configured;
-use crate::store::{InventoryLoad, LoadError, Store};
+use crate::store::{InventoryLoad, IssuerNumber, LoadError, Store, StoreError};
 use crate::x509::{Certificate, canonical_name};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What became of one CRL: its name, and the report, or why it was refused.
 pub type Ingested = (String, Result<Value, String>);
@@ -31,24 +36,70 @@ fn open(config: &Config) -> Result<(Arc<Store>, Arc<Configured>, Ingest), AppErr
         Clock::System,
         IngestOptions::default(),
     );
-    let ingest = Ingest::new(Arc::clone(&store), judge);
+    let ingest = Ingest::new(Arc::clone(&store), judge).guarded_by(config.guard);
     Ok((store, configured, ingest))
 }
 
-/// Takes in the named CRLs, or, where none is named, every configured source. `progress` is called
-/// with the number of all of them first, then once for each.
+/// Takes in the named CRLs, or, where none is named, every configured source; or only says what that
+/// would change. `progress` is called with the number of all of them first, then once for each.
 ///
 /// # Errors
 /// When the configuration or the store is no good. That a CRL is refused is in what comes back.
 pub fn ingest_crls(
     config: &Config,
     crls: &[PathBuf],
-    mut progress: impl FnMut(Step),
+    manner: Manner,
+    progress: impl FnMut(Step),
 ) -> Result<Vec<Ingested>, AppError> {
+    if manner == Manner::Rehearsed {
+        return rehearse_crls(config, crls, progress);
+    }
     let (_store, _, ingest) = open(config)?;
-    let mut sources = Sources::new(sources_of(config), Duration::ZERO);
-    let arrivals: Vec<Arrival> =
-        if crls.is_empty() { sources.look() } else { crls.iter().cloned().map(Arrival::File).collect() };
+    Ok(take_all(config, crls, scratch(config), progress, |content| ingest.ingest_as(content, manner)))
+}
+
+/// Looks at the store for reading only, also while a server runs, and at CRLs as [`ingest_crls`] would.
+fn rehearse_crls(
+    config: &Config,
+    crls: &[PathBuf],
+    progress: impl FnMut(Step),
+) -> Result<Vec<Ingested>, AppError> {
+    let loaded = issuers::load(config, &Metrics::new()?, &Clock::System).map_err(AppError::Faults)?;
+    let store = match Store::open_read_only(&config.store.path, &super::store_options()) {
+        Ok(store) => Some(store),
+        Err(StoreError::Missing { .. }) => None,
+        Err(why) => return Err(why.into()),
+    };
+    let mut authorities = Vec::new();
+    for one in loaded {
+        let number = store.as_ref().map(|store| store.find_issuer(&one.canonical_name)).transpose()?;
+        authorities.push(CrlAuthority {
+            name: one.name,
+            // A CA that the store has never heard of has no CRLs there.
+            number: number.flatten().unwrap_or(IssuerNumber::UNKNOWN),
+            keys: one.keys.into_iter().map(|key| key.certificate).collect(),
+        });
+    }
+    // Nothing is written beside the store either.
+    let scratch = std::env::temp_dir();
+    let judge = Judge::new(authorities, scratch.clone(), Clock::System, IngestOptions::default());
+    let rehearse = |content| judge.rehearse(content, store.as_ref(), &config.guard);
+    Ok(take_all(config, crls, scratch, progress, rehearse))
+}
+
+fn take_all(
+    config: &Config,
+    crls: &[PathBuf],
+    scratch: PathBuf,
+    mut progress: impl FnMut(Step),
+    take: impl Fn(Content) -> Result<Report, Refused>,
+) -> Vec<Ingested> {
+    let mut sources = Sources::new(sources_of(config), config.fetch, scratch, Clock::System);
+    let arrivals: Vec<Arrival> = if crls.is_empty() {
+        sources.look_and_wait()
+    } else {
+        crls.iter().cloned().map(Arrival::File).collect()
+    };
     let mut ingested: Vec<Ingested> = Vec::new();
     if crls.is_empty() {
         let problems = sources.problems().into_iter();
@@ -59,7 +110,7 @@ pub fn ingest_crls(
         let started = Instant::now();
         let outcome = match sources.open(arrival) {
             Ok(None) => continue,
-            Ok(Some(content)) => ingest.ingest(content),
+            Ok(Some(content)) => take(content),
             Err(why) => Err(Refused::Read(why)),
         };
         let outcome = outcome
@@ -68,7 +119,7 @@ pub fn ingest_crls(
         ingested.push((arrival.to_string(), outcome));
         progress(Step::One);
     }
-    Ok(ingested)
+    ingested
 }
 
 /// How far a piece of work is.
@@ -114,7 +165,7 @@ pub fn prepare(
         let mut inventories = Inventories::of(config, &configured);
         inventories.load(&store, &mut inventory_octets).map_err(AppError::Faults)?;
     }
-    ingest_crls(config, &[], progress)
+    ingest_crls(config, &[], Manner::Guarded, progress)
 }
 
 /// What the store of a configuration holds.

@@ -2,17 +2,20 @@
 
 #![expect(
     clippy::disallowed_types,
+    clippy::disallowed_methods,
     reason = "between the admin pages and the intake; no request for a status comes by"
 )]
 
-use super::intake::{Command, Intake, IntakeState, Shared, open_store};
+use super::intake::{Command, Intake, IntakeState, Shared, Submitted, open_store};
 use super::workers::{self, Answering};
 use super::{AppError, issuers, status};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{
-    AdminService, AdminSources, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, listen, serve_admin,
+    AdminService, AdminSources, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, Submission, listen,
+    serve_admin,
 };
+use crate::ingest::Manner;
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::{Published, Snapshot};
@@ -20,6 +23,7 @@ use bytes::Bytes;
 use std::net::TcpListener;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -151,10 +155,16 @@ struct Inbox {
 }
 
 impl CrlIntake for Inbox {
-    fn submit(&self, crl: Bytes) -> IntakeFuture {
+    fn submit(&self, crl: Bytes, submission: Submission) -> IntakeFuture {
         let (answer, waiting) = oneshot::channel();
+        let manner = match submission {
+            Submission::Guarded => Manner::Guarded,
+            Submission::Forced => Manner::Forced,
+            Submission::Rehearsed => Manner::Rehearsed,
+        };
+        let submitted = Submitted { crl, manner, arrived: SystemTime::now(), answer };
         let sent = match self.commands.lock() {
-            Ok(commands) => commands.send(Command::Submit(crl, answer)).is_ok(),
+            Ok(commands) => commands.send(Command::Submit(submitted)).is_ok(),
             Err(_) => false,
         };
         Box::pin(async move {

@@ -1,11 +1,11 @@
 //! What is loaded, for people and programs: `/api/v1/status`, `ocsprey status`, the gauges.
 
 use super::intake::Shared;
-use crate::cli::{IssuerStatus, ScopeStatus, SignerStatus, Status, decimal};
-use crate::ingest::{Outcome, Report, scope_text};
+use crate::cli::{IssuerStatus, ScopeStatus, SignerStatus, SourceStatus, Status, decimal};
+use crate::ingest::{Outcome, Report, SourceReport, scope_text};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
-use crate::store::{InventoryState, ScopeRecord, Store, StoreError};
+use crate::store::{InventoryState, ScopeChange, ScopeRecord, Store, StoreError};
 use crate::x509::{Certificate, UnixTime};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -17,6 +17,8 @@ pub(super) fn of_server(shared: &Shared) -> Status {
     let mut not_ready = not_ready(shared);
     let state = shared.state();
     not_ready.extend(state.problems.iter().map(|(source, why)| format!("source {source}: {why}")));
+    let sources = state.sources.iter().map(source_status).collect();
+    let quarantine = state.quarantine.clone();
     drop(state);
     let issuers = snapshot.issuers().iter().enumerate().map(|(index, issuer)| {
         let keys = || snapshot.keys().iter().filter(move |key| key.issuer.0 == index);
@@ -52,6 +54,19 @@ pub(super) fn of_server(shared: &Shared) -> Status {
         not_ready,
         store_bytes: shared.store.size_bytes().unwrap_or(0),
         issuers: issuers.collect(),
+        sources,
+        quarantine,
+    }
+}
+
+fn source_status(report: &SourceReport) -> SourceStatus {
+    let text = |time: Option<UnixTime>| time.map(|time| time.to_string());
+    SourceStatus {
+        source: report.source.clone(),
+        last_tried: text(report.last_tried),
+        last_changed: text(report.last_changed),
+        next_try: text(report.next_try),
+        problem: report.problem.clone(),
     }
 }
 
@@ -79,6 +94,9 @@ pub(super) fn of_store(store: &Store, names: &[(Vec<u8>, String, String)]) -> Re
         not_ready: Vec::new(),
         store_bytes: store.size_bytes()?,
         issuers,
+        // Both are a running server's.
+        sources: Vec::new(),
+        quarantine: Vec::new(),
     })
 }
 
@@ -130,20 +148,30 @@ pub(super) fn report_json(report: &Report, took: Duration) -> Value {
         "crl_number": decimal(&report.crl_number),
         "this_update": report.this_update.to_string(),
         "next_update": report.next_update.to_string(),
+        "delta": report.is_delta,
         "entries": report.entries,
         "octets": report.octets,
         "seconds": took.as_secs_f64(),
     });
-    let outcome = match report.outcome {
-        Outcome::Unchanged => json!({ "outcome": "unchanged" }),
-        Outcome::Applied(change) => json!({
-            "outcome": "applied",
+    let change_json = |outcome: &str, change: ScopeChange| {
+        json!({
+            "outcome": outcome,
             "added": change.added,
             "changed": change.changed,
             "released": change.released,
             "retained": change.retained,
             "unchanged": change.unchanged,
-        }),
+        })
+    };
+    let outcome = match report.outcome {
+        Outcome::Unchanged => json!({ "outcome": "unchanged" }),
+        Outcome::Overtaken => json!({ "outcome": "overtaken" }),
+        Outcome::Applied(change) => change_json("applied", change),
+        Outcome::Rehearsed(change, alarm) => {
+            let mut outcome = change_json("dry run", change);
+            outcome["guard"] = alarm.map_or_else(|| json!("passes"), |alarm| json!(alarm.to_string()));
+            outcome
+        }
     };
     if let (Some(value), Value::Object(outcome)) = (value.as_object_mut(), outcome) {
         value.extend(outcome);

@@ -7,11 +7,13 @@
 
 mod oid;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use oid::*;
 pub use reader::{DerError, Element, Reader, parse_header};
-pub use writer::{header_len, len_of, write_header, write_tlv};
+pub use writer::{header_len, len_of, tlv, write_header, write_tlv};
 
 /// Tags of the universal and context-specific types in use here (X.690 8.1.2).
 pub mod tag {

@@ -53,6 +53,8 @@ oids! {
     OCSP_NONCE = rfc6960::ID_PKIX_OCSP_NONCE;
     /// id-pkix-ocsp-response (RFC 6960 4.4.3)
     OCSP_RESPONSE = rfc6960::ID_PKIX_OCSP_RESPONSE;
+    /// id-pkix-ocsp-archive-cutoff (RFC 6960 4.4.4)
+    OCSP_ARCHIVE_CUTOFF = rfc6960::ID_PKIX_OCSP_ARCHIVE_CUTOFF;
     /// id-pkix-ocsp-service-locator (RFC 6960 4.4.6)
     OCSP_SERVICE_LOCATOR = rfc6960::ID_PKIX_OCSP_SERVICE_LOCATOR;
     /// id-pkix-ocsp-pref-sig-algs (RFC 6960 4.4.7)

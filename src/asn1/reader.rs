@@ -153,13 +153,18 @@ impl<'a> Reader<'a> {
     /// An OBJECT IDENTIFIER's content octets.
     ///
     /// # Errors
-    /// As [`Reader::expect`]; [`DerError::Value`] for an empty or unfinished one.
+    /// As [`Reader::expect`]; [`DerError::Value`] for an empty, unfinished or padded one (X.690 8.19.2):
+    /// two that are equal must be so octet by octet, or a duplicate goes unseen.
     pub fn oid(&mut self) -> Result<&'a [u8], DerError> {
         let content = self.expect(tag::OBJECT_IDENTIFIER)?.content;
-        match content.last() {
-            Some(last) if *last < 0x80 => Ok(content),
-            _ => Err(DerError::Value),
+        let mut begins = true;
+        for &octet in content {
+            if begins && octet == 0x80 {
+                return Err(DerError::Value);
+            }
+            begins = octet < 0x80;
         }
+        if begins && !content.is_empty() { Ok(content) } else { Err(DerError::Value) }
     }
 
     /// A BOOLEAN in DER: 0x00 or 0xff (X.690 11.1).

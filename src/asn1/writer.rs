@@ -43,3 +43,11 @@ pub fn write_tlv(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
     write_header(out, tag, content.len());
     out.extend_from_slice(content);
 }
+
+/// A whole element in a buffer of its own, for whoever writes few of them.
+#[must_use]
+pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(len_of(content.len()));
+    write_tlv(&mut out, tag, content);
+    out
+}

@@ -6,6 +6,7 @@
 use super::{Exit, Failure, Progress, http_client};
 use crate::app::{self, Ingested, Step};
 use crate::config::{Config, io_reason};
+use crate::ingest::Manner;
 use clap::Args;
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -26,6 +27,7 @@ const MAX_REPORT: u64 = 1 << 20;
 Examples:
   ocsprey crl ingest --config ocsprey.toml                 every configured source, no server running
   ocsprey crl ingest --config ocsprey.toml auth.crl
+  ocsprey crl ingest --config ocsprey.toml --dry-run       what would change, also beside a running server
   ocsprey crl ingest --admin http://127.0.0.1:9090 auth.crl sign.crl")]
 pub struct IngestArgs {
     /// The configuration whose store takes the CRLs in; no server may be running on it
@@ -34,6 +36,14 @@ pub struct IngestArgs {
     /// The admin address of a running server
     #[arg(long, value_name = "URL", requires = "crls")]
     pub admin: Option<String>,
+    /// Take them in also where the guard refuses: a CRL that shrinks suddenly or releases en masse
+    ///
+    /// Signatures, numbers and times are judged all the same.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub force: bool,
+    /// Write nothing; only say what would change
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print the reports as JSON
     #[arg(long)]
     pub json: bool,
@@ -44,8 +54,8 @@ pub struct IngestArgs {
 
 pub(super) fn run(args: &IngestArgs) -> Result<Exit, Failure> {
     let outcomes = match (&args.admin, &args.config) {
-        (Some(admin), _) => submit(&http_client::url("--admin", admin)?, &args.crls),
-        (None, Some(path)) => ingest(&Config::load(path)?, &args.crls)?,
+        (Some(admin), _) => submit(&http_client::url("--admin", admin)?, &args.crls, args.manner()),
+        (None, Some(path)) => ingest(&Config::load(path)?, &args.crls, args.manner())?,
         // clap demands one of the two.
         (None, None) => {
             return Err(Failure::usage("--config", "is missing", "or name a server with --admin"));
@@ -54,9 +64,19 @@ pub(super) fn run(args: &IngestArgs) -> Result<Exit, Failure> {
     tell(outcomes, args.json)
 }
 
-fn ingest(config: &Config, crls: &[PathBuf]) -> Result<Vec<Ingested>, Failure> {
+impl IngestArgs {
+    fn manner(&self) -> Manner {
+        match (self.dry_run, self.force) {
+            (true, _) => Manner::Rehearsed,
+            (false, true) => Manner::Forced,
+            (false, false) => Manner::Guarded,
+        }
+    }
+}
+
+fn ingest(config: &Config, crls: &[PathBuf], manner: Manner) -> Result<Vec<Ingested>, Failure> {
     let mut progress = None;
-    let ingested = app::ingest_crls(config, crls, |step| step_of(&mut progress, step));
+    let ingested = app::ingest_crls(config, crls, manner, |step| step_of(&mut progress, step));
     if let Some(progress) = progress {
         progress.done("ended");
     }
@@ -74,8 +94,13 @@ pub(super) fn step_of(progress: &mut Option<Progress>, step: Step) {
     }
 }
 
-fn submit(admin: &str, crls: &[PathBuf]) -> Vec<Ingested> {
-    let url = format!("{}/api/v1/crls", admin.trim_end_matches('/'));
+fn submit(admin: &str, crls: &[PathBuf], manner: Manner) -> Vec<Ingested> {
+    let query = match manner {
+        Manner::Guarded => "",
+        Manner::Forced => "?force=1",
+        Manner::Rehearsed => "?dry_run=1",
+    };
+    let url = format!("{}/api/v1/crls{query}", admin.trim_end_matches('/'));
     let agent = http_client::agent(TIMEOUT);
     let name = |path: &PathBuf| path.display().to_string();
     crls.iter().map(|path| (name(path), submit_one(&agent, &url, path))).collect()
@@ -155,18 +180,29 @@ fn tell(outcomes: Vec<Ingested>, as_json: bool) -> Result<Exit, Failure> {
     if refused.is_empty() { Ok(Exit::Done) } else { Err(Failure::several(Exit::Failed, refused)) }
 }
 
-/// `auth.crl: issuer auth, crl number 12, added 3`
+/// What a person looks for first; the rest follows in the order of the alphabet.
+const FIRST: [&str; 7] =
+    ["outcome", "issuer", "distribution_point", "crl_number", "entries", "added", "next_update"];
+
+/// `auth.crl: applied, issuer auth, crl number 12, added 3`
 fn report_line(name: &str, report: &Value) -> String {
     let Value::Object(fields) = report else { return format!("{name}: taken in") };
-    let parts = fields.iter().filter_map(|(key, value)| {
-        let key = key.replace('_', " ");
+    let first = FIRST.iter().filter_map(|key| fields.get_key_value(*key));
+    let rest = fields.iter().filter(|(key, _)| !FIRST.contains(&key.as_str()));
+    let parts = first.chain(rest).filter_map(|(key, value)| {
+        let label = key.replace('_', " ");
         match value {
             Value::Null | Value::Array(_) | Value::Object(_) => None,
-            Value::String(text) => Some(format!("{key} {text}")),
-            Value::Number(number) => {
-                Some(format!("{key} {}", number.as_u64().map_or(number.to_string(), super::words::thousands)))
-            }
-            Value::Bool(yes) => Some(format!("{key} {}", if *yes { "yes" } else { "no" })),
+            // A CRL of everything names no distribution point, one of version 1 no number.
+            Value::String(text) if text.is_empty() => None,
+            Value::String(text) if key == "outcome" => Some(text.clone()),
+            Value::String(text) => Some(format!("{label} {text}")),
+            Value::Number(number) => Some(match (number.as_u64(), number.as_f64()) {
+                (Some(whole), _) => format!("{label} {}", super::words::thousands(whole)),
+                (None, Some(broken)) => format!("{label} {broken:.3}"),
+                (None, None) => format!("{label} {number}"),
+            }),
+            Value::Bool(yes) => Some(format!("{label} {}", if *yes { "yes" } else { "no" })),
         }
     });
     format!("{name}: {}", parts.collect::<Vec<_>>().join(", "))
@@ -179,9 +215,12 @@ mod tests {
 
     #[test]
     fn a_report_is_one_line_for_people() {
-        let report =
-            json!({"issuer": "auth", "added": 12345, "delta": false, "warnings": [], "crl_number": null});
-        assert_eq!(report_line("a.crl", &report), "a.crl: added 12,345, delta no, issuer auth");
+        let report = json!({
+            "added": 12345, "crl_number": null, "delta": false, "distribution_point": "", "issuer": "auth",
+            "outcome": "applied", "seconds": 0.0126, "warnings": [],
+        });
+        let expected = "a.crl: applied, issuer auth, added 12,345, delta no, seconds 0.013";
+        assert_eq!(report_line("a.crl", &report), expected);
     }
 
     #[test]

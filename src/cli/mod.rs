@@ -24,8 +24,8 @@ pub use crl_show::CrlSummary;
 pub use failure::{Exit, Failure};
 pub use inventory::{InventoryEntry, InventoryError, InventoryReader, distribution_point};
 pub use report::Progress;
-pub use status::{IssuerStatus, ScopeStatus, SignerStatus, Status};
-pub(crate) use words::decimal;
+pub use status::{IssuerStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus, Status};
+pub(crate) use words::{decimal, thousands};
 
 use crate::app::AppError;
 use clap::{Parser, Subcommand};

@@ -58,6 +58,37 @@ pub struct Status {
     pub not_ready: Vec<String>,
     pub store_bytes: u64,
     pub issuers: Vec<IssuerStatus>,
+    /// Where CRLs come from, in order of the configuration. Empty where the store was read.
+    pub sources: Vec<SourceStatus>,
+    /// What was refused last at each source. Empty where the store was read.
+    pub quarantine: Vec<QuarantineStatus>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceStatus {
+    /// A file, a folder or a URL.
+    pub source: String,
+    /// When it was last looked at, or its server last asked.
+    pub last_tried: Option<String>,
+    /// When a CRL from it last changed anything.
+    pub last_changed: Option<String>,
+    /// When the server of a URL is asked next.
+    pub next_try: Option<String>,
+    /// What went wrong the last time.
+    pub problem: Option<String>,
+}
+
+/// A CRL that was refused, until a good one comes from there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QuarantineStatus {
+    /// A file, a URL, or "the submitted CRL".
+    pub source: String,
+    pub refused_at: String,
+    pub reason: String,
+    /// Whose it may be.
+    pub issuers: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,6 +242,43 @@ fn text_of(status: &Status, all: bool, now: UnixTime) -> String {
         out.push_str(&words::table(&rows));
         out.push_str(&scope_lines(&issuer.scopes, all, now));
     }
+    out.push_str(&source_lines(&status.sources, now));
+    out.push_str(&quarantine_lines(&status.quarantine, all, now));
+    out
+}
+
+fn source_lines(sources: &[SourceStatus], now: UnixTime) -> String {
+    let mut out = String::new();
+    for (index, source) in sources.iter().enumerate() {
+        if index == 0 {
+            out.push_str("\nsources\n");
+        }
+        let ago = |time: &Option<String>| time.as_deref().map_or("never".to_owned(), |time| away(time, now));
+        let (tried, changed) = (ago(&source.last_tried), ago(&source.last_changed));
+        out.push_str(&format!("  {}: tried {tried}, changed {changed}", source.source));
+        if let Some(next) = &source.next_try {
+            out.push_str(&format!(", next {}", away(next, now)));
+        }
+        if let Some(problem) = &source.problem {
+            out.push_str(&format!("\n    PROBLEM: {problem}"));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn quarantine_lines(refused: &[QuarantineStatus], all: bool, now: UnixTime) -> String {
+    let mut out = String::new();
+    let shown = if all { refused.len() } else { SHOWN_SCOPES };
+    for (index, one) in refused.iter().take(shown).enumerate() {
+        if index == 0 {
+            out.push_str("\nREFUSED, what was held stays in force\n");
+        }
+        out.push_str(&format!("  {}, {}: it {}\n", one.source, away(&one.refused_at, now), one.reason));
+    }
+    if shown < refused.len() {
+        out.push_str(&format!("  and {} more (--scopes shows all)\n", refused.len() - shown));
+    }
     out
 }
 
@@ -246,11 +314,17 @@ fn scope_lines(scopes: &[ScopeStatus], all: bool, now: UnixTime) -> String {
 
 /// The time and how far away it is.
 fn at(text: &str, now: UnixTime) -> String {
+    time_of(text).map_or_else(|| text.to_owned(), |time| format!("{text} ({})", words::away(time, now)))
+}
+
+/// How far away the time is.
+fn away(text: &str, now: UnixTime) -> String {
+    time_of(text).map_or_else(|| text.to_owned(), |time| words::away(time, now))
+}
+
+fn time_of(text: &str) -> Option<UnixTime> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    match UnixTime::from_generalized_time(format!("{digits}Z").as_bytes()) {
-        Some(time) => format!("{text} ({})", words::away(time, now)),
-        None => text.to_owned(),
-    }
+    UnixTime::from_generalized_time(format!("{digits}Z").as_bytes())
 }
 
 #[cfg(test)]
@@ -290,7 +364,47 @@ mod tests {
                 inventory: Some(20_000),
                 scopes,
             }],
+            ..Status::default()
         }
+    }
+
+    #[test]
+    fn sources_and_what_was_refused_are_told_with_their_times() {
+        let status = Status {
+            sources: vec![
+                SourceStatus {
+                    source: "crl/auth".into(),
+                    last_tried: Some("2026-11-22T12:00:00Z".into()),
+                    last_changed: Some("2026-11-22T09:00:00Z".into()),
+                    ..SourceStatus::default()
+                },
+                SourceStatus {
+                    source: "http://crl.example/a.crl".into(),
+                    last_tried: Some("2026-11-22T11:59:00Z".into()),
+                    next_try: Some("2026-11-22T12:04:00Z".into()),
+                    problem: Some("the server answered with HTTP status 503".into()),
+                    ..SourceStatus::default()
+                },
+            ],
+            quarantine: vec![QuarantineStatus {
+                source: "crl/auth/13.crl".into(),
+                refused_at: "2026-11-22T10:00:00Z".into(),
+                reason: "shrinks suddenly".into(),
+                issuers: vec!["auth".into()],
+            }],
+            ..status(vec![])
+        };
+        let text = text_of(&status, false, now());
+        let expected = "
+sources
+  crl/auth: tried now, changed 3 hours ago
+  http://crl.example/a.crl: tried 1 minute ago, changed never, next in 4 minutes
+    PROBLEM: the server answered with HTTP status 503
+
+REFUSED, what was held stays in force
+  crl/auth/13.crl, 2 hours ago: it shrinks suddenly
+";
+        assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]

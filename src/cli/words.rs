@@ -6,7 +6,7 @@ use crate::x509::UnixTime;
 use std::time::Duration;
 
 /// `12,345,678`
-pub(super) fn thousands(number: u64) -> String {
+pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

@@ -17,6 +17,7 @@ mod read;
 mod tests;
 mod values;
 
+pub use crate::ingest::{FetchOptions, Guard};
 pub use crate::snapshot::{NoncePolicy, Unlisted};
 
 use std::fmt;
@@ -35,6 +36,10 @@ pub struct Config {
     pub admin: Admin,
     pub store: StoreConfig,
     pub response: Response,
+    /// `[guard]`: what a CRL may not do without a person's word.
+    pub guard: Guard,
+    /// `[fetch]`: how CRLs named by URL are fetched.
+    pub fetch: FetchOptions,
     /// At least one.
     pub issuers: Vec<IssuerConfig>,
 }
@@ -82,6 +87,8 @@ pub struct Response {
     /// Octets that signed answers may take in memory; 0 keeps none.
     pub cache_size: u64,
     pub nonce: NoncePolicy,
+    /// How long after it ran out a certificate is still answered for (RFC 6960 4.4.4); `None`: not said.
+    pub archive_cutoff: Option<Duration>,
 }
 
 /// `[[issuer]]`

@@ -6,8 +6,8 @@
 use super::document::{Field, NumberOrText, Problems, Section, nearest};
 use super::values::{self, Wrong};
 use super::{
-    Admin, Config, ConfigError, CrlSource, GenerationConfig, IssuerConfig, NoncePolicy, Response,
-    ScopesPolicy, Server, SignerConfig, StoreConfig, Tls, Unlisted,
+    Admin, Config, ConfigError, CrlSource, FetchOptions, GenerationConfig, Guard, IssuerConfig, NoncePolicy,
+    Response, ScopesPolicy, Server, SignerConfig, StoreConfig, Tls, Unlisted,
 };
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -64,6 +64,10 @@ impl Walk<'_> {
         let store = self.store(store);
         let response = top.take("response").and_then(|field| self.table(&field, "response.", "[response]"));
         let response = self.response(response);
+        let guard = top.take("guard").and_then(|field| self.table(&field, "guard.", "[guard]"));
+        let guard = self.guard(guard);
+        let fetch = top.take("fetch").and_then(|field| self.table(&field, "fetch.", "[fetch]"));
+        let fetch = self.fetch(fetch);
         let sections = match top.take("issuer") {
             None => Vec::new(),
             Some(field) => field.sections(&mut self.problems, "[[issuer]]", issuer_path),
@@ -80,7 +84,7 @@ impl Walk<'_> {
             issuers.push(issuer);
         }
         top.finish(&mut self.problems);
-        Config { file: path.into(), server, admin, store, response, issuers }
+        Config { file: path.into(), server, admin, store, response, guard, fetch, issuers }
     }
 
     fn table<'d>(&mut self, field: &Field<'d>, path: &str, example: &str) -> Option<Section<'d>> {
@@ -166,13 +170,16 @@ impl Walk<'_> {
             validity: DEFAULT_VALIDITY,
             cache_size: DEFAULT_CACHE_SIZE,
             nonce: NoncePolicy::default(),
+            archive_cutoff: None,
         };
         let Some(mut section) = section else { return response };
-        if let Some(field) = section.take("validity")
-            && let Some(text) = field.text(&mut self.problems, "validity = \"24h\"")
-            && let Some(validity) = self.accept(&field, values::duration(text))
-        {
+        if let Some(validity) = self.duration(&mut section, "validity", "validity = \"24h\"") {
             response.validity = validity;
+        }
+        if let Some(field) = section.take("archive_cutoff")
+            && let Some(text) = field.text(&mut self.problems, "archive_cutoff = \"10years\"")
+        {
+            response.archive_cutoff = self.accept(&field, values::long_duration(text));
         }
         if let Some(field) = section.take("cache_size")
             && let Some(size) = self.size(&field, "cache_size = \"1GiB\"")
@@ -184,6 +191,59 @@ impl Walk<'_> {
         }
         section.finish(&mut self.problems);
         response
+    }
+
+    fn guard(&mut self, section: Option<Section<'_>>) -> Guard {
+        let mut guard = Guard::default();
+        let Some(mut section) = section else { return guard };
+        let parts = [
+            ("max_shrink", &mut guard.max_shrink),
+            ("max_released", &mut guard.max_released),
+            ("max_withdrawn", &mut guard.max_withdrawn),
+        ];
+        for (key, part) in parts {
+            if let Some(field) = section.take(key)
+                && let Some(text) = field.text(&mut self.problems, &format!("{key} = \"30%\""))
+                && let Some(percent) = self.accept(&field, values::percent(text))
+            {
+                *part = percent;
+            }
+        }
+        let tolerated = section.take("tolerated");
+        if let Some(entries) = tolerated
+            .and_then(|field| field.number(&mut self.problems, "tolerated = 100, a number of entries"))
+        {
+            guard.tolerated = entries;
+        }
+        section.finish(&mut self.problems);
+        guard
+    }
+
+    fn fetch(&mut self, section: Option<Section<'_>>) -> FetchOptions {
+        let mut fetch = FetchOptions::default();
+        let Some(mut section) = section else { return fetch };
+        if let Some(every) = self.duration(&mut section, "every", "every = \"5m\"") {
+            fetch.every = every;
+        }
+        if let Some(timeout) = self.duration(&mut section, "timeout", "timeout = \"10m\"") {
+            fetch.timeout = timeout;
+        }
+        if let Some(field) = section.take("max_size")
+            && let Some(size) = self.size(&field, "max_size = \"4GiB\"")
+        {
+            if size == 0 {
+                field.wrong(&mut self.problems, "no CRL is that small", "write it like \"4GiB\"");
+            }
+            fetch.max_size = size;
+        }
+        section.finish(&mut self.problems);
+        fetch
+    }
+
+    fn duration(&mut self, section: &mut Section<'_>, key: &'static str, example: &str) -> Option<Duration> {
+        let field = section.take(key)?;
+        let text = field.text(&mut self.problems, example)?;
+        self.accept(&field, values::duration(text))
     }
 
     fn issuer(&mut self, mut section: Section<'_>) -> IssuerConfig {

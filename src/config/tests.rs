@@ -54,6 +54,18 @@ path = "data"
 validity   = "1day 12h"
 cache_size = "2GiB"
 nonce      = "ignore"
+archive_cutoff = "10years"
+
+[guard]
+max_shrink = "50%"
+max_released = "0%"
+max_withdrawn = "100%"
+tolerated = 7
+
+[fetch]
+every = "1m"
+timeout = "2m"
+max_size = "2GiB"
 
 [[issuer]]
 name        = "user-authentication"
@@ -85,6 +97,13 @@ signer      = { key = "auth-ca-2019.key" }
             validity: Duration::from_secs(36 * 3600),
             cache_size: 2 << 30,
             nonce: NoncePolicy::Ignore,
+            archive_cutoff: Some(Duration::from_secs(315_576_000)),
+        },
+        guard: Guard { max_shrink: 50, max_released: 0, max_withdrawn: 100, tolerated: 7 },
+        fetch: FetchOptions {
+            every: Duration::from_secs(60),
+            timeout: Duration::from_secs(120),
+            max_size: 2 << 30,
         },
         issuers: vec![IssuerConfig {
             name: "user-authentication".into(),
@@ -170,7 +189,7 @@ fn contract_3_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() 
     );
     assert_eq!(
         problems_above("[logging]\n"),
-        ["line 1, logging: unknown key (known here: server, admin, store, response, issuer)"]
+        ["line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, issuer)"]
     );
     assert_eq!(
         problems_in_issuer(

@@ -44,15 +44,43 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Wrong> {
 
 /// `24h`, `1day 12h`, `90m`: whole seconds, from one second to a year.
 pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
+    let duration = whole_seconds(text)?;
+    if duration > Duration::from_secs(366 * 86_400) {
+        return wrong(format!("\"{text}\" is over a year"), "write it like \"24h\", \"90m\" or \"1day 12h\"");
+    }
+    Ok(duration)
+}
+
+/// `10years`, `90days`: as [`duration`], up to a hundred years.
+pub(super) fn long_duration(text: &str) -> Result<Duration, Wrong> {
+    let duration = whole_seconds(text)?;
+    if duration > Duration::from_secs(100 * 366 * 86_400) {
+        return wrong(
+            format!("\"{text}\" is over a hundred years"),
+            "write it like \"10years\" or \"90days\"",
+        );
+    }
+    Ok(duration)
+}
+
+/// `30%`, from 0 to 100.
+pub(super) fn percent(text: &str) -> Result<u8, Wrong> {
+    let number = text.trim().strip_suffix('%').and_then(|number| number.trim_end().parse::<u8>().ok());
+    match number.filter(|number| *number <= 100) {
+        Some(number) => Ok(number),
+        None => {
+            wrong(format!("\"{text}\" is not a part of the whole"), "write it like \"30%\", from 0% to 100%")
+        }
+    }
+}
+
+fn whole_seconds(text: &str) -> Result<Duration, Wrong> {
     let hint = "write it like \"24h\", \"90m\" or \"1day 12h\"";
     let Ok(duration) = humantime::parse_duration(text) else {
         return wrong(format!("\"{text}\" is not a duration"), hint);
     };
     if duration < Duration::from_secs(1) || duration.subsec_nanos() != 0 {
         return wrong(format!("\"{text}\" is not a duration of whole seconds, one or more"), hint);
-    }
-    if duration > Duration::from_secs(366 * 86_400) {
-        return wrong(format!("\"{text}\" is over a year"), hint);
     }
     Ok(duration)
 }

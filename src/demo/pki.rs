@@ -142,7 +142,7 @@ impl Authority {
         let subject: Name =
             format!("CN=Demo OCSP Responder {generation:04},{}", self.ca.subject()).parse()?;
         let certificate = build(
-            OcspSigner { issuer: self.name.clone(), subject },
+            Issuance { issuer: self.name.clone(), subject, purpose: OcspSigner },
             // The root has 1; the cards' counter starts far above.
             SerialNumber::from(1 + generation),
             validity(now.plus(-SIGNER_BEFORE), now.plus(SIGNER_AFTER))?,
@@ -165,13 +165,13 @@ impl Authority {
         now: UnixTime,
     ) -> Result<String, PkiError> {
         let (key, _) = SoftwareKey::generate(kind)?;
-        let profile = CardCertificate {
+        let purpose = Card {
             ca: self.ca,
-            issuer: self.name.clone(),
-            subject: format!("CN=DEMO{:0>12},C=JP", serial.to_hex().to_uppercase()).parse()?,
             distribution_point: self.ca.distribution_point(place).parse()?,
             ocsp_url: Ia5String::new(ocsp_url)?,
         };
+        let subject = format!("CN=DEMO{:0>12},C=JP", serial.to_hex().to_uppercase()).parse()?;
+        let profile = Issuance { issuer: self.name.clone(), subject, purpose };
         let validity = validity(now.plus(-CARD_BEFORE), now.plus(CARD_AFTER))?;
         let certificate = build(profile, serial, validity, key.public_key().spki(), &self.key)?;
         Ok(certificate.to_pem(LineEnding::LF)?)
@@ -220,14 +220,19 @@ impl BuilderProfile for Root {
     }
 }
 
-/// A delegated OCSP signer. RFC 9919 and the Baseline Requirements 7.1.2.8: no pointer to
-/// revocation information of its own, since with ocsp-nocheck nobody asks.
-struct OcspSigner {
+/// What a CA issues to somebody else.
+struct Issuance<P> {
     issuer: Name,
     subject: Name,
+    purpose: P,
 }
 
-impl BuilderProfile for OcspSigner {
+/// What a certificate is for, in extensions.
+trait Purpose {
+    fn extend(&self, list: &mut ExtensionList<'_>) -> Result<(), der::Error>;
+}
+
+impl<P: Purpose> BuilderProfile for Issuance<P> {
     fn get_issuer(&self, _: &Name) -> Name {
         self.issuer.clone()
     }
@@ -245,45 +250,37 @@ impl BuilderProfile for OcspSigner {
         let mut list = ExtensionList::new(tbs);
         list.push(&AuthorityKeyIdentifier::try_from(issuer_spk)?)?;
         list.push(&SubjectKeyIdentifier::try_from(spk)?)?;
-        list.push(&KeyUsage(KeyUsages::DigitalSignature.into()))?;
-        list.push(&ExtendedKeyUsage(vec![rfc5912::ID_KP_OCSP_SIGNING]))?;
-        list.push((rfc6960::ID_PKIX_OCSP_NOCHECK, false, &Null))?;
+        self.purpose.extend(&mut list)?;
         Ok(list.extensions)
     }
 }
 
+/// A delegated OCSP signer. RFC 9919 and the Baseline Requirements 7.1.2.8: no pointer to
+/// revocation information of its own, since with ocsp-nocheck nobody asks.
+struct OcspSigner;
+
+impl Purpose for OcspSigner {
+    fn extend(&self, list: &mut ExtensionList<'_>) -> Result<(), der::Error> {
+        list.push(&KeyUsage(KeyUsages::DigitalSignature.into()))?;
+        list.push(&ExtendedKeyUsage(vec![rfc5912::ID_KP_OCSP_SIGNING]))?;
+        list.push((rfc6960::ID_PKIX_OCSP_NOCHECK, false, &Null))
+    }
+}
+
 /// What a citizen carries.
-struct CardCertificate {
+struct Card {
     ca: CardCa,
-    issuer: Name,
-    subject: Name,
     distribution_point: Name,
     ocsp_url: Ia5String,
 }
 
-impl BuilderProfile for CardCertificate {
-    fn get_issuer(&self, _: &Name) -> Name {
-        self.issuer.clone()
-    }
-
-    fn get_subject(&self) -> Name {
-        self.subject.clone()
-    }
-
-    fn build_extensions(
-        &self,
-        spk: SubjectPublicKeyInfoRef<'_>,
-        issuer_spk: SubjectPublicKeyInfoRef<'_>,
-        tbs: &TbsCertificate,
-    ) -> x509_cert::builder::Result<Vec<Extension>> {
+impl Purpose for Card {
+    fn extend(&self, list: &mut ExtensionList<'_>) -> Result<(), der::Error> {
         let usage = match self.ca {
             CardCa::UserAuthentication => KeyUsages::DigitalSignature.into(),
             CardCa::DigitalSignature => KeyUsages::DigitalSignature | KeyUsages::NonRepudiation,
         };
         let point = GeneralName::DirectoryName(self.distribution_point.clone());
-        let mut list = ExtensionList::new(tbs);
-        list.push(&AuthorityKeyIdentifier::try_from(issuer_spk)?)?;
-        list.push(&SubjectKeyIdentifier::try_from(spk)?)?;
         list.push(&KeyUsage(usage))?;
         list.push(&CertificatePolicies(vec![PolicyInformation {
             policy_identifier: policy(self.ca),
@@ -297,8 +294,7 @@ impl BuilderProfile for CardCertificate {
         list.push(&AuthorityInfoAccessSyntax(vec![AccessDescription {
             access_method: rfc5280::ID_AD_OCSP,
             access_location: GeneralName::UniformResourceIdentifier(self.ocsp_url.clone()),
-        }]))?;
-        Ok(list.extensions)
+        }]))
     }
 }
 

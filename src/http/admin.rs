@@ -34,7 +34,36 @@ pub type IntakeFuture = Pin<Box<dyn Future<Output = Result<Value, Refusal>> + Se
 
 /// Takes CRLs: verifies them, applies them, and reports in JSON.
 pub trait CrlIntake: Send + Sync {
-    fn submit(&self, crl: Bytes) -> IntakeFuture;
+    fn submit(&self, crl: Bytes, submission: Submission) -> IntakeFuture;
+}
+
+/// What whoever brings a CRL wants of it: the query of `POST /api/v1/crls`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Submission {
+    /// Nothing is said: the guard looks at it.
+    #[default]
+    Guarded,
+    /// `force=1`: whatever the guard says.
+    Forced,
+    /// `dry_run=1`: only what would change.
+    Rehearsed,
+}
+
+impl Submission {
+    /// From a query. A word that is not known is an error: a misspelt `dry_run` must not write.
+    fn of_query(query: Option<&str>) -> Result<Self, String> {
+        let mut submission = Self::default();
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            submission = match (pair, submission) {
+                ("force=0" | "dry_run=0", same) => same,
+                // A rehearsal changes nothing, however hard it is forced.
+                ("dry_run=1", _) | ("force=1", Self::Rehearsed) => Self::Rehearsed,
+                ("force=1", Self::Guarded | Self::Forced) => Self::Forced,
+                _ => return Err(format!("\"{pair}\" is not known here: there are force=1 and dry_run=1")),
+            };
+        }
+        Ok(submission)
+    }
 }
 
 /// Why a CRL is not taken, in words for who sent it.
@@ -100,11 +129,19 @@ impl AdminService {
                 "other CRLs are being ingested: try again in a moment",
             );
         };
+        let submission = match Submission::of_query(request.uri().query()) {
+            Ok(submission) => submission,
+            Err(why) => {
+                let mut reply = refused(StatusCode::BAD_REQUEST, &why);
+                close(&mut reply);
+                return reply;
+            }
+        };
         match collect(request.into_body(), self.limits.body_octets).await {
             Ok(crl) if crl.is_empty() => {
                 refused(StatusCode::UNPROCESSABLE_ENTITY, "the body is empty: send a CRL")
             }
-            Ok(crl) => match intake.submit(crl).await {
+            Ok(crl) => match intake.submit(crl, submission).await {
                 Ok(report) => json_reply(StatusCode::OK, &report),
                 Err(refusal @ Refusal::Unacceptable(_)) => {
                     refused(StatusCode::UNPROCESSABLE_ENTITY, &refusal.to_string())

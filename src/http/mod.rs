@@ -19,7 +19,9 @@ mod status_page;
 mod tests;
 mod watched;
 
-pub use admin::{AdminService, AdminSources, CrlIntake, HealthCheck, IntakeFuture, Refusal, StatusSource};
+pub use admin::{
+    AdminService, AdminSources, CrlIntake, HealthCheck, IntakeFuture, Refusal, StatusSource, Submission,
+};
 pub use listener::{Limits, ListenError, Shutdown, listen};
 pub use service::{Answerer, OcspService};
 

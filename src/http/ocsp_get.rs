@@ -150,15 +150,7 @@ mod tests {
 
     /// A SEQUENCE around `content`.
     fn sequence(content: &[u8]) -> Vec<u8> {
-        let mut der = vec![0x30];
-        let [.., high, low] = content.len().to_be_bytes();
-        match (high, low) {
-            (0, 0..0x80) => der.push(low),
-            (0, _) => der.extend([0x81, low]),
-            _ => der.extend([0x82, high, low]),
-        }
-        der.extend(content);
-        der
+        crate::asn1::tlv(tag::SEQUENCE, content)
     }
 
     /// A request whose base64 has `/`, `//`, `+` and `=` in it: serials 03FFFC and 03FEFC do that.

@@ -1,12 +1,13 @@
 //! Judging a CRL against the configured CAs and against what is held, and applying it.
 
 use super::Refused;
+use super::guard::{Alarm, Guard, Manner};
 use super::read::{CrlContent, read_crl};
 use super::sort::{SortedEntries, Sorter};
 use crate::clock::Clock;
 use crate::signing::{StreamVerifier, VerifyError, digest};
 use crate::snapshot::{Issuer, IssuerIndex};
-use crate::store::{IssuerNumber, ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store};
+use crate::store::{IssuerNumber, Layer, ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store};
 use crate::x509::crl::{CertificateKinds, CrlHeader, IssuingDistributionPoint};
 use crate::x509::{Certificate, HashAlgorithm, UnixTime, canonical_name, name_text};
 use std::fmt::Write as _;
@@ -36,6 +37,10 @@ pub enum Outcome {
     Applied(ScopeChange),
     /// It was that already.
     Unchanged,
+    /// A delta CRL with nothing to add: the complete CRL that is held is as new.
+    Overtaken,
+    /// It would be so, and the guard has this against it. Nothing was written.
+    Rehearsed(ScopeChange, Option<Alarm>),
 }
 
 /// A CRL that was accepted.
@@ -51,6 +56,8 @@ pub struct Report {
     pub next_update: UnixTime,
     pub entries: u64,
     pub octets: u64,
+    /// Whether it is a delta CRL.
+    pub is_delta: bool,
     pub outcome: Outcome,
 }
 
@@ -82,9 +89,11 @@ pub struct Judge {
 
 /// A CRL that is to be believed.
 pub struct Judged {
-    report: Report,
-    draft: ScopeRecordDraft,
-    entries: SortedEntries,
+    pub(super) report: Report,
+    pub(super) draft: ScopeRecordDraft,
+    /// BaseCRLNumber, of a delta CRL.
+    delta_base: Option<Vec<u8>>,
+    pub(super) entries: SortedEntries,
 }
 
 impl Judged {
@@ -100,30 +109,114 @@ impl Judged {
 pub struct Ingest {
     store: Arc<Store>,
     judge: Judge,
+    guard: Guard,
 }
 
 impl Ingest {
     #[must_use]
     pub fn new(store: Arc<Store>, judge: Judge) -> Self {
-        Self { store, judge }
+        Self { store, judge, guard: Guard::default() }
     }
 
-    /// Reads, verifies and applies one CRL.
+    /// With another guard than the usual one.
+    #[must_use]
+    pub fn guarded_by(self, guard: Guard) -> Self {
+        Self { guard, ..self }
+    }
+
+    /// Reads, verifies and applies one CRL, if the guard lets it pass.
     ///
     /// # Errors
     /// Why it is refused; nothing changed then.
     pub fn ingest(&self, source: impl Read) -> Result<Report, Refused> {
-        let Judged { mut report, draft, entries } = self.judge.judge(source)?;
-        if let Some(held) = self.store.scope(&draft.key)? {
-            if held.crl.crl_sha256 == draft.crl_sha256 {
+        self.ingest_as(source, Manner::Guarded)
+    }
+
+    /// Reads and verifies one CRL, and does with it what `manner` says.
+    ///
+    /// # Errors
+    /// Why it is refused; nothing changed then.
+    pub fn ingest_as(&self, source: impl Read, manner: Manner) -> Result<Report, Refused> {
+        if manner == Manner::Rehearsed {
+            return self.judge.rehearse(source, Some(&self.store), &self.guard);
+        }
+        let judged = self.judge.judge(source)?;
+        let standing = standing(&self.store, &judged)?;
+        let Judged { mut report, draft, entries, delta_base } = judged;
+        let held = match standing {
+            Standing::Next(held) => held,
+            Standing::Same => return Ok(report),
+            Standing::Overtaken => {
+                report.outcome = Outcome::Overtaken;
                 return Ok(report);
             }
-            check_succession(&held, &draft.crl_number, draft.this_update)?;
-        }
-        let change = self.store.replace_scope(draft, entries)?;
+        };
+        // A delta CRL shrinks by its nature, whenever a complete one has taken its entries over.
+        let is_guarded = manner == Manner::Guarded && delta_base.is_none();
+        let entries = entries.map(|entry| entry.map_err(Refused::from));
+        let change = self.store.replace_scope_if(draft, entries, |change| {
+            if is_guarded { Ok(self.guard.check(held.as_deref(), change)?) } else { Ok(()) }
+        })?;
         report.outcome = Outcome::Applied(change);
         Ok(report)
     }
+}
+
+/// How a CRL stands to what is held.
+pub(super) enum Standing {
+    /// It takes the place of this record, or is the first of its scope.
+    Next(Option<Box<ScopeRecord>>),
+    /// It is what is held already.
+    Same,
+    /// It is a delta CRL, and the complete one that is held says all that it does.
+    Overtaken,
+}
+
+/// Looks a CRL's scope up.
+///
+/// # Errors
+/// When the CRL may not come after what is held.
+pub(super) fn standing(store: &Store, judged: &Judged) -> Result<Standing, Refused> {
+    let draft = &judged.draft;
+    if let Some(base) = &judged.delta_base {
+        let complete = store.scope(&draft.key.of_layer(Layer::Complete))?;
+        if !applies_to(draft, base, complete.as_ref())? {
+            return Ok(Standing::Overtaken);
+        }
+    }
+    let held = store.scope(&draft.key)?;
+    match &held {
+        Some(held) if held.crl.crl_sha256 == draft.crl_sha256 => return Ok(Standing::Same),
+        Some(held) => check_succession(held, &draft.crl_number, draft.this_update)?,
+        None => {}
+    }
+    Ok(Standing::Next(held.map(Box::new)))
+}
+
+/// Whether a delta CRL from `base` on applies to the complete CRL that is held (RFC 5280 5.2.4): the
+/// complete one has the base's number or a higher one, and a lower one than the delta. With the delta's
+/// own number or a higher one it already says all that the delta does: then not, and nothing is wrong.
+fn applies_to(
+    delta: &ScopeRecordDraft,
+    base: &[u8],
+    complete: Option<&ScopeRecord>,
+) -> Result<bool, Refused> {
+    if delta.crl_number.is_empty() {
+        return Err(Refused::DeltaWithoutNumber);
+    }
+    let base_text = || hexadecimal(base);
+    let Some(complete) = complete else { return Err(Refused::DeltaBeforeBase { base: base_text() }) };
+    let held = &complete.crl.crl_number;
+    if (held.len(), held.as_slice()) < (base.len(), base) {
+        return Err(Refused::DeltaBaseTooNew { base: base_text(), held: hexadecimal(held) });
+    }
+    let is_newer = delta.is_newer_than(&complete.crl);
+    // One sequence of numbers for both (5.2.3): the higher one cannot be of an earlier time.
+    let (held, offered) = (complete.crl.this_update, delta.this_update);
+    if is_newer && offered < held {
+        return Err(Refused::TimeRolledBack { held, offered });
+    }
+    Ok(is_newer)
 }
 
 impl Judge {
@@ -158,9 +251,6 @@ impl Judge {
         // Whoever reads a CRL to its end has accepted its header.
         let (index, issuer, next_update) = chosen.ok_or(Refused::NoNextUpdate)?;
         let CrlContent { header, trailer, verifier, sha256, entries, .. } = content;
-        if trailer.extensions.delta_base.is_some() {
-            return Err(Refused::Delta);
-        }
         let point = trailer.extensions.issuing_distribution_point.as_ref();
         if point.is_some_and(|point| point.is_indirect) {
             return Err(Refused::Indirect);
@@ -171,6 +261,7 @@ impl Judge {
         let key_identifier = trailer.extensions.authority_key_identifier.as_deref();
         let key = verify(issuer, key_identifier, verifier, &trailer.signature)?;
         // From here on the octets are known to be the CA's.
+        let delta_base = trailer.extensions.delta_base.clone();
         let crl_number = trailer.extensions.crl_number.clone().unwrap_or_default();
         let report = Report {
             issuer: index,
@@ -181,6 +272,7 @@ impl Judge {
             next_update,
             entries: trailer.entries,
             octets: trailer.octets,
+            is_delta: delta_base.is_some(),
             outcome: Outcome::Unchanged,
         };
         let draft = ScopeRecordDraft {
@@ -190,6 +282,7 @@ impl Judge {
                 distribution_point: point.map(|point| point.distribution_point.clone()).unwrap_or_default(),
                 contains: point.map_or(CertificateKinds::All, |point| point.kinds),
                 reasons: point.and_then(|point| point.reasons),
+                layer: if delta_base.is_some() { Layer::Delta } else { Layer::Complete },
             },
             idp: point.map(|point| point.raw.clone()).unwrap_or_default(),
             crl_number,
@@ -198,7 +291,7 @@ impl Judge {
             crl_sha256: sha256,
             ingested_at: now,
         };
-        Ok(Judged { report, draft, entries })
+        Ok(Judged { report, draft, delta_base, entries })
     }
 
     fn authority_of(&self, header: &CrlHeader) -> Result<(IssuerIndex, &CrlAuthority), Refused> {
@@ -304,7 +397,9 @@ fn check_succession(held: &ScopeRecord, number: &[u8], this_update: UnixTime) ->
 /// A scope's distribution point for people, from its issuingDistributionPoint.
 #[must_use]
 pub fn scope_text(idp: &[u8]) -> String {
-    IssuingDistributionPoint::from_der(idp, &[]).map(|point| point.text).unwrap_or_default()
+    // Of a name relative to the CRL issuer no more is shown than that, so any Name will do.
+    const EMPTY_NAME: &[u8] = &[0x30, 0];
+    IssuingDistributionPoint::from_der(idp, EMPTY_NAME).map(|point| point.text).unwrap_or_default()
 }
 
 fn hexadecimal(octets: &[u8]) -> String {

@@ -1,5 +1,6 @@
 //! Why a CRL is not used.
 
+use super::guard::Alarm;
 use super::sort::SortError;
 use crate::signing::VerifyError;
 use crate::store::{ReplaceError, StoreError};
@@ -55,8 +56,21 @@ pub enum Refused {
     /// The held CRL has a number, this one has none.
     #[error("has no CRL number, but the one held has: {held}")]
     NumberMissing { held: String },
-    #[error("is a delta CRL, which this release does not apply")]
-    Delta,
+    /// RFC 5280 5.2.4: a delta CRL has a number of its own.
+    #[error("is a delta CRL without a CRL number")]
+    DeltaWithoutNumber,
+    /// RFC 5280 5.2.4; applies once the complete CRL is there.
+    #[error(
+        "is a delta CRL from number {base} on, and no complete CRL of its scope is held (bring that first)"
+    )]
+    DeltaBeforeBase { base: String },
+    #[error(
+        "is a delta CRL from number {base} on, and the complete CRL held has the number {held} (bring the newer complete one first)"
+    )]
+    DeltaBaseTooNew { base: String, held: String },
+    /// Believed, and too strange to be applied without a word from a person.
+    #[error(transparent)]
+    Guard(#[from] Alarm),
     #[error("is an indirect CRL, which this release does not apply")]
     Indirect,
     #[error("speaks of attribute certificates only")]
@@ -69,10 +83,10 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
-impl From<ReplaceError<SortError>> for Refused {
-    fn from(why: ReplaceError<SortError>) -> Self {
+impl From<ReplaceError<Self>> for Refused {
+    fn from(why: ReplaceError<Self>) -> Self {
         match why {
-            ReplaceError::Source(why) => Self::Sort(why),
+            ReplaceError::Source(why) => why,
             ReplaceError::Store(why) => Self::Store(why),
             // The sorter's own promise was broken; nothing was written.
             ReplaceError::OutOfOrder { position } => Self::Unsorted { position },
@@ -81,7 +95,18 @@ impl From<ReplaceError<SortError>> for Refused {
 }
 
 impl Refused {
-    /// Whether trying the same octets again may help: the fault is ours, not the CRL's.
+    /// Whether the same octets may be accepted later: the fault is ours, the clock has to come up, or
+    /// the CRL that a delta CRL builds on has to come first.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.is_ours()
+            || matches!(
+                self,
+                Self::Future { .. } | Self::DeltaBeforeBase { .. } | Self::DeltaBaseTooNew { .. }
+            )
+    }
+
+    /// Whether the fault is ours, not the CRL's.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         match self {
@@ -101,7 +126,10 @@ impl Refused {
             | Self::TimeRolledBack { .. }
             | Self::SameNumberOtherContent { .. }
             | Self::NumberMissing { .. }
-            | Self::Delta
+            | Self::DeltaWithoutNumber
+            | Self::DeltaBeforeBase { .. }
+            | Self::DeltaBaseTooNew { .. }
+            | Self::Guard(_)
             | Self::Indirect
             | Self::AttributeCertificates => false,
         }

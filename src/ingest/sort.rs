@@ -63,7 +63,8 @@ struct Entry {
     /// Octets 16 to 20, then (8 bits each) their number and zeros. Of two serials with the same padded
     /// octets the shorter one comes first, as in the store.
     rest: u64,
-    /// Revocation time in seconds since the year 0 (40 bits); whether it is a hold; reason plus 1, or 0.
+    /// Whether it is a hold or its removal: a permanent entry comes first, whatever the dates, because it
+    /// may never be lost. Then the revocation time in seconds since the year 0 (40 bits); reason plus 1, or 0.
     what: u64,
     /// Seconds since the year 0, or [`NEVER`].
     invalidity: u64,
@@ -88,8 +89,8 @@ impl Entry {
             high: word(0),
             low: word(8),
             rest: tail | (serial.as_bytes().len() as u64) << 16,
-            what: seconds(revocation.time) << 16
-                | u64::from(revocation.is_hold()) << 8
+            what: u64::from(!revocation.is_permanent()) << 48
+                | seconds(revocation.time) << 8
                 | revocation.reason.map_or(0, |reason| u64::from(reason.value()) + 1),
             invalidity: revocation.invalidity.map_or(NEVER, seconds),
         }
@@ -116,7 +117,8 @@ impl Entry {
             reason => Some(CrlReason::from_value(reason - 1)?),
         };
         let invalidity = if self.invalidity == NEVER { None } else { Some(time(self.invalidity)?) };
-        Some((serial, Revocation { time: time(self.what >> 16)?, reason, invalidity }))
+        let seconds = self.what >> 8 & ((1 << 40) - 1);
+        Some((serial, Revocation { time: time(seconds)?, reason, invalidity }))
     }
 
     fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
@@ -246,21 +248,7 @@ struct NewRun<'a> {
 
 impl<'a> NewRun<'a> {
     fn create(folder: &'a Path) -> Result<Self, SortError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let file = loop {
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!(".ocsprey-sort-{}-{number}", std::process::id()));
-            match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(file) => {
-                    // From here on the file is only ours, and goes away with us.
-                    std::fs::remove_file(&path).map_err(|error| failed(folder, &error))?;
-                    break file;
-                }
-                // Left by a process of our number that was killed just between these two steps.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failed(folder, &error)),
-            }
-        };
+        let file = unnamed_file(folder).map_err(|error| failed(folder, &error))?;
         Ok(Self { folder, file: BufWriter::with_capacity(BUFFER, file) })
     }
 
@@ -272,6 +260,25 @@ impl<'a> NewRun<'a> {
         let mut file = self.file.into_inner().map_err(|error| failed(self.folder, error.error()))?;
         file.rewind().map_err(|error| failed(self.folder, &error))?;
         Ok(Run::File(BufReader::with_capacity(BUFFER, file)))
+    }
+}
+
+/// A new file without a name, on the disk of `folder`: nobody else's to read, and gone with its last user.
+pub(super) fn unnamed_file(folder: &Path) -> std::io::Result<File> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!(".ocsprey-{}-{number}", std::process::id()));
+        match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => {
+                // From here on the file is only ours, and goes away with us.
+                std::fs::remove_file(&path)?;
+                return Ok(file);
+            }
+            // Left by a process of our number that was killed just between these two steps.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -372,12 +379,12 @@ mod tests {
     }
 
     #[test]
-    fn f31_of_duplicates_the_earliest_time_then_a_permanent_reason_is_kept_in_any_order() {
+    fn f39_of_duplicates_a_permanent_reason_then_the_earliest_time_is_kept_in_any_order() {
         let serial = SerialNumber::from(7);
         let hold = Some(CrlReason::CertificateHold);
         let key = Some(CrlReason::KeyCompromise);
         let entries =
-            [revocation(200, None), revocation(100, hold), revocation(100, key), revocation(300, hold)]
+            [revocation(200, None), revocation(50, hold), revocation(100, key), revocation(300, hold)]
                 .map(|revocation| (serial, revocation));
         for rotation in 0..entries.len() {
             let mut turned = entries;

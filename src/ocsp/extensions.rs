@@ -2,6 +2,7 @@
 
 use super::request::RequestError;
 use crate::asn1::{self, DerError, Reader, tag};
+use crate::x509::{Extension, ExtensionError, Extensions};
 
 /// The longest nonce that is accepted, counted inside the inner OCTET STRING (RFC 9654 2.1).
 pub const MAX_NONCE_OCTETS: usize = 128;
@@ -17,69 +18,49 @@ pub struct NonceRef<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RequestExtensions<'a> {
     pub nonce: Option<NonceRef<'a>>,
+    pub nonce_is_critical: bool,
     /// The content of PreferredSignatureAlgorithms (RFC 6960 4.4.7.1).
     pub preferred_algorithms: Option<&'a [u8]>,
 }
 
-/// One extension: object identifier, criticality, value.
-fn read<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], bool, &'a [u8]), DerError> {
-    let mut fields = reader.sequence()?;
-    let oid = fields.oid()?;
-    let critical = if fields.peek() == Some(tag::BOOLEAN) { fields.boolean()? } else { false };
-    let value = fields.expect(tag::OCTET_STRING)?.content;
-    fields.finish()?;
-    Ok((oid, critical, value))
-}
+/// Extensions in one list; the standards know five.
+pub(super) const MAX_EXTENSIONS: usize = 16;
 
-/// Calls `each` for every extension of a list, having refused one that stands twice (RFC 5280 4.2).
-fn walk<'a>(
-    list: Reader<'a>,
-    mut each: impl FnMut(&'a [u8], bool, &'a [u8]) -> Result<(), RequestError>,
-) -> Result<(), RequestError> {
+/// The extensions of a list, which holds one at least: `Extensions ::= SEQUENCE SIZE (1..MAX)`.
+fn walk(list: Reader<'_>) -> Result<impl Iterator<Item = Result<Extension<'_>, RequestError>>, RequestError> {
     if list.is_empty() {
-        // Extensions ::= SEQUENCE SIZE (1..MAX)
         return Err(DerError::Value.into());
     }
-    let mut rest = list;
-    let mut count = 0usize;
-    while !rest.is_empty() {
-        let (oid, critical, value) = read(&mut rest)?;
-        let mut earlier = list;
-        for _ in 0..count {
-            if read(&mut earlier)?.0 == oid {
-                return Err(RequestError::DuplicateExtension);
-            }
-        }
-        count += 1;
-        // Looking back costs the square of the count, and strangers choose the count.
-        if count > MAX_EXTENSIONS {
-            return Err(RequestError::TooManyExtensions);
-        }
-        each(oid, critical, value)?;
-    }
-    Ok(())
+    Ok(Extensions::new(list, MAX_EXTENSIONS).map(|extension| extension.map_err(RequestError::from)))
 }
 
-/// Extensions in one list; the standards know five.
-const MAX_EXTENSIONS: usize = 16;
+impl From<ExtensionError<'_>> for RequestError {
+    fn from(error: ExtensionError<'_>) -> Self {
+        match error {
+            ExtensionError::Der(why) => Self::Der(why),
+            ExtensionError::Duplicate { .. } => Self::DuplicateExtension,
+            ExtensionError::TooMany => Self::TooManyExtensions,
+        }
+    }
+}
 
 impl<'a> RequestExtensions<'a> {
     /// From the content of `requestExtensions`.
     pub fn parse(list: Reader<'a>) -> Result<Self, RequestError> {
         let mut found = Self::default();
-        walk(list, |oid, critical, value| match oid {
-            asn1::OCSP_NONCE => {
-                found.nonce = Some(nonce(value)?);
-                Ok(())
+        for extension in walk(list)? {
+            let Extension { oid, critical, value } = extension?;
+            match oid {
+                asn1::OCSP_NONCE => {
+                    found.nonce = Some(nonce(value)?);
+                    found.nonce_is_critical = critical;
+                }
+                asn1::OCSP_RESPONSE => acceptable_responses(value)?,
+                asn1::OCSP_PREF_SIG_ALGS => found.preferred_algorithms = Some(preferred_algorithms(value)?),
+                _ if critical => return Err(RequestError::UnknownCriticalExtension),
+                _ => {}
             }
-            asn1::OCSP_RESPONSE => acceptable_responses(value),
-            asn1::OCSP_PREF_SIG_ALGS => {
-                found.preferred_algorithms = Some(preferred_algorithms(value)?);
-                Ok(())
-            }
-            _ if critical => Err(RequestError::UnknownCriticalExtension),
-            _ => Ok(()),
-        })?;
+        }
         Ok(found)
     }
 }
@@ -87,11 +68,13 @@ impl<'a> RequestExtensions<'a> {
 /// The singleRequestExtensions of one CertID: only the rule for critical ones matters, because a
 /// service locator is for responders that forward (RFC 6960 4.4.6), and this one does not.
 pub(super) fn check_single_extensions(list: Reader<'_>) -> Result<(), RequestError> {
-    walk(list, |oid, critical, _| match oid {
-        asn1::OCSP_SERVICE_LOCATOR => Ok(()),
-        _ if critical => Err(RequestError::UnknownCriticalExtension),
-        _ => Ok(()),
-    })
+    for extension in walk(list)? {
+        let Extension { oid, critical, .. } = extension?;
+        if critical && oid != asn1::OCSP_SERVICE_LOCATOR {
+            return Err(RequestError::UnknownCriticalExtension);
+        }
+    }
+    Ok(())
 }
 
 fn nonce(value: &[u8]) -> Result<NonceRef<'_>, RequestError> {

@@ -8,10 +8,12 @@ mod extensions;
 mod parsed;
 pub mod request;
 mod response;
+#[cfg(test)]
+mod tests;
 
-pub use cert_id::CertIdRef;
+pub use cert_id::{CertIdError, CertIdRef};
 pub use extensions::{MAX_NONCE_OCTETS, NonceRef};
-pub use parsed::{BasicResponse, ParseResponseError, ParsedResponse, ParsedSingleResponse};
+pub use parsed::{BasicResponse, ParseResponseError, ParsedResponse, ParsedSingleResponse, ResponsePart};
 pub use request::{MAX_CERT_IDS, OcspRequest, RequestError};
 pub use response::{
     CertStatus, OcspResponseStatus, ResponseData, ResponseTemplate, SingleResponse, error_response,

@@ -14,6 +14,8 @@ pub struct OcspRequest<'a> {
     list: Reader<'a>,
     count: usize,
     pub nonce: Option<NonceRef<'a>>,
+    /// Whether the client has no use for an answer that leaves its nonce out.
+    pub nonce_is_critical: bool,
     /// The content of PreferredSignatureAlgorithms (RFC 6960 4.4.7.1).
     pub preferred_algorithms: Option<&'a [u8]>,
     /// Whether it carries a signature. It is not verified: RFC 9919 3.1.2 lets it be ignored.
@@ -97,6 +99,7 @@ impl<'a> OcspRequest<'a> {
             list,
             count,
             nonce: extensions.nonce,
+            nonce_is_critical: extensions.nonce_is_critical,
             preferred_algorithms: extensions.preferred_algorithms,
             is_signed: signature.is_some(),
         })

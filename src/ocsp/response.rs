@@ -114,6 +114,8 @@ pub struct ResponseTemplate {
     algorithm: Vec<u8>,
     /// `[0] EXPLICIT SEQUENCE OF Certificate`, or nothing: never present and empty.
     certificates: Vec<u8>,
+    /// Seconds; see [`ResponseTemplate::with_archive_cutoff`].
+    archive_cutoff: Option<i64>,
 }
 
 /// An answer whose signed part is written.
@@ -135,7 +137,19 @@ impl ResponseTemplate {
         write_tlv(&mut inner, tag::OCTET_STRING, key_hash);
         let mut responder_id = Vec::with_capacity(len_of(len_of(20)));
         write_tlv(&mut responder_id, tag::context_constructed(2), &inner);
-        Self { responder_id, algorithm: algorithm.to_vec(), certificates: certificates.to_vec() }
+        Self {
+            responder_id,
+            algorithm: algorithm.to_vec(),
+            certificates: certificates.to_vec(),
+            archive_cutoff: None,
+        }
+    }
+
+    /// With a date in every single response that is `seconds` before producedAt: certificates that
+    /// ran out since then are still answered for (RFC 6960 4.4.4).
+    #[must_use]
+    pub fn with_archive_cutoff(self, seconds: i64) -> Self {
+        Self { archive_cutoff: Some(seconds), ..self }
     }
 
     /// Writes ResponseData. `signature_octets` is a good guess of the signature's length, so that the
@@ -144,7 +158,8 @@ impl ResponseTemplate {
     where
         I: Iterator<Item = SingleResponse<'a>> + Clone,
     {
-        let list: usize = singles.clone().map(|single| len_of(single.content_len())).sum();
+        let cutoff = self.archive_cutoff.map(|seconds| data.produced_at.plus(seconds.saturating_neg()));
+        let list: usize = singles.clone().map(|single| len_of(single.content_len(cutoff))).sum();
         let extensions = extensions_len(data);
         let explicit_extensions = if extensions == 0 { 0 } else { len_of(len_of(extensions)) };
         let content = self.responder_id.len() + TIME_LEN + len_of(list) + explicit_extensions;
@@ -160,7 +175,7 @@ impl ResponseTemplate {
         write_time(&mut out, data.produced_at);
         write_header(&mut out, tag::SEQUENCE, list);
         for single in singles {
-            single.write(&mut out);
+            single.write(&mut out, cutoff);
         }
         if extensions > 0 {
             write_header(&mut out, tag::context_constructed(1), len_of(extensions));
@@ -211,25 +226,37 @@ impl Unsigned {
 }
 
 impl SingleResponse<'_> {
-    fn content_len(&self) -> usize {
-        let (status, extensions) = match &self.status {
-            CertStatus::Good | CertStatus::Unknown => (len_of(0), 0),
+    fn content_len(&self, cutoff: Option<UnixTime>) -> usize {
+        let status = match &self.status {
+            CertStatus::Good | CertStatus::Unknown => len_of(0),
             CertStatus::Revoked(revocation) => {
-                let info = TIME_LEN + if revocation.reason.is_some() { REASON_LEN } else { 0 };
-                let extensions = match revocation.invalidity {
-                    Some(_) => len_of(len_of(INVALIDITY_DATE_LEN)),
-                    None => 0,
-                };
-                (len_of(info), extensions)
+                len_of(TIME_LEN + if revocation.reason.is_some() { REASON_LEN } else { 0 })
             }
+        };
+        let extensions = match self.extensions_len(cutoff) {
+            0 => 0,
+            extensions => len_of(len_of(extensions)),
         };
         self.cert_id.len() + status + TIME_LEN + EXPLICIT_TIME_LEN + extensions
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        write_header(out, tag::SEQUENCE, self.content_len());
+    fn extensions_len(&self, cutoff: Option<UnixTime>) -> usize {
+        let one =
+            |oid: &[u8], there: bool| if there { len_of(extension_content_len(oid, TIME_LEN)) } else { 0 };
+        one(asn1::INVALIDITY_DATE, self.invalidity().is_some())
+            + one(asn1::OCSP_ARCHIVE_CUTOFF, cutoff.is_some())
+    }
+
+    fn invalidity(&self) -> Option<UnixTime> {
+        match &self.status {
+            CertStatus::Good | CertStatus::Unknown => None,
+            CertStatus::Revoked(revocation) => revocation.invalidity,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>, cutoff: Option<UnixTime>) {
+        write_header(out, tag::SEQUENCE, self.content_len(cutoff));
         out.extend_from_slice(self.cert_id);
-        let mut invalidity = None;
         match &self.status {
             CertStatus::Good => write_header(out, tag::context(0), 0),
             CertStatus::Unknown => write_header(out, tag::context(2), 0),
@@ -241,26 +268,30 @@ impl SingleResponse<'_> {
                     write_header(out, tag::context_constructed(0), len_of(1));
                     write_tlv(out, tag::ENUMERATED, &[reason.value()]);
                 }
-                invalidity = revocation.invalidity;
             }
         }
         write_time(out, self.this_update);
         write_header(out, tag::context_constructed(0), TIME_LEN);
         write_time(out, self.next_update);
-        if let Some(date) = invalidity {
+        let extensions = self.extensions_len(cutoff);
+        if extensions > 0 {
+            write_header(out, tag::context_constructed(1), len_of(extensions));
+            write_header(out, tag::SEQUENCE, extensions);
             // RFC 6960 4.4.5: CRL entry extensions may be carried as singleExtensions.
-            write_header(out, tag::context_constructed(1), len_of(INVALIDITY_DATE_LEN));
-            write_header(out, tag::SEQUENCE, INVALIDITY_DATE_LEN);
-            write_header(out, tag::SEQUENCE, INVALIDITY_DATE_CONTENT_LEN);
-            write_tlv(out, tag::OBJECT_IDENTIFIER, asn1::INVALIDITY_DATE);
-            write_header(out, tag::OCTET_STRING, TIME_LEN);
-            write_time(out, date);
+            write_time_extension(out, asn1::INVALIDITY_DATE, self.invalidity());
+            // RFC 6960 4.4.4.
+            write_time_extension(out, asn1::OCSP_ARCHIVE_CUTOFF, cutoff);
         }
     }
 }
 
-const INVALIDITY_DATE_CONTENT_LEN: usize = len_of(asn1::INVALIDITY_DATE.len()) + len_of(TIME_LEN);
-const INVALIDITY_DATE_LEN: usize = len_of(INVALIDITY_DATE_CONTENT_LEN);
+fn write_time_extension(out: &mut Vec<u8>, oid: &[u8], time: Option<UnixTime>) {
+    let Some(time) = time else { return };
+    write_header(out, tag::SEQUENCE, extension_content_len(oid, TIME_LEN));
+    write_tlv(out, tag::OBJECT_IDENTIFIER, oid);
+    write_header(out, tag::OCTET_STRING, TIME_LEN);
+    write_time(out, time);
+}
 
 fn write_time(out: &mut Vec<u8>, time: UnixTime) {
     write_tlv(out, tag::GENERALIZED_TIME, &time.to_generalized_time());

@@ -4,7 +4,7 @@
 //! `good` needs every CRL that the serial number may be on to be loaded and fresh.
 
 use crate::ocsp::{CertStatus, OcspResponseStatus};
-use crate::snapshot::{Key, Unlisted, Window};
+use crate::snapshot::{Key, RoleLayer, Unlisted, Window};
 use crate::store::{Inventoried, InventoryState, ReadView, StatusRow, StoreError};
 use crate::x509::{SerialNumber, UnixTime};
 
@@ -52,8 +52,8 @@ pub(super) fn decide(
     now: UnixTime,
 ) -> Result<Decision, Refusal> {
     let rows = view.revocations(key.number, serial_number)?;
-    if !rows.as_slice().is_empty() {
-        return revoked(key, rows.as_slice(), now);
+    if let Some(decision) = revoked(key, rows.as_slice(), now) {
+        return decision;
     }
     if key.inventory == InventoryState::Absent {
         return unlisted(key, now);
@@ -69,24 +69,67 @@ pub(super) fn decide(
     Ok(Decision { status: CertStatus::Good, window, never_issued: false })
 }
 
-/// For a CertID of another issuer in the same request.
-pub(super) fn not_ours(key: &Key, now: UnixTime) -> Result<Decision, Refusal> {
-    let window = key.scopes.whole(now).map_err(|_| Refusal::Stale)?;
-    Ok(Decision { status: CertStatus::Unknown, window, never_issued: false })
+/// For a CertID of another issuer in the same request. That it is none of ours is known now and rests on
+/// no CRL, so that a late one does not silence it, nor it the others.
+pub(super) fn not_ours(now: UnixTime) -> Decision {
+    let window = Window { this_update: now, next_update: UnixTime::MAX };
+    Decision { status: CertStatus::Unknown, window, never_issued: false }
 }
 
-/// Of the rows that rest on a fresh CRL the gravest counts: a permanent revocation before a hold, then
-/// the earlier one.
-fn revoked(key: &Key, rows: &[StatusRow], now: UnixTime) -> Result<Decision, Refusal> {
-    rows.iter()
-        .filter_map(|row| Some((row, key.scopes.of_scope(row.scope, now)?)))
-        .min_by_key(|(row, _)| (row.revocation.is_hold(), row.revocation.time))
-        .map(|(row, window)| Decision {
-            status: CertStatus::Revoked(row.revocation),
-            window,
-            never_issued: false,
-        })
-        .ok_or(Refusal::Stale)
+/// Of the rows that count and rest on a fresh CRL the gravest decides: a permanent revocation before a
+/// hold, then what is said most directly, then the earlier one. `None`: no row counts.
+fn revoked(key: &Key, rows: &[StatusRow], now: UnixTime) -> Option<Result<Decision, Refusal>> {
+    let mut counting = rows.iter().filter_map(|row| Some((row, counted_in(key, rows, row)?))).peekable();
+    counting.peek()?;
+    let gravest = counting
+        .filter(|(_, counted)| counted.window.is_fresh(now))
+        .min_by_key(|(row, counted)| (row.revocation.is_hold(), counted.standing, row.revocation.time));
+    let decision = gravest.map(|(row, counted)| Decision {
+        status: CertStatus::Revoked(row.revocation),
+        window: counted.window,
+        never_issued: false,
+    });
+    Some(decision.ok_or(Refusal::Stale))
+}
+
+/// How directly a row speaks: the delta CRL is searched before the complete one (RFC 5280 6.3.3 (i), (j)),
+/// and what only earlier CRLs said comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Delta,
+    Complete,
+    History,
+}
+
+/// A row that counts, and for how long.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    standing: Standing,
+    window: Window,
+}
+
+/// The time for which `row` says that the certificate is revoked; `None` when it does not say so (RFC 5280
+/// 5.2.4): it lifts a hold, its hold is lifted by the delta CRL, or a newer complete CRL has overtaken it.
+fn counted_in(key: &Key, rows: &[StatusRow], row: &StatusRow) -> Option<Counted> {
+    let role = key.scopes.role(row.scope)?;
+    let (standing, window) = match role.layer {
+        _ if row.revocation.is_removal() => return None,
+        // What cannot be undone needs no delta CRL beside it.
+        RoleLayer::Complete { .. } if row.revocation.is_permanent() => (Standing::Complete, role.own),
+        RoleLayer::Complete { delta } => {
+            let is_lifted =
+                rows.iter().any(|other| Some(other.scope) == delta && other.revocation.is_removal());
+            if is_lifted {
+                return None;
+            }
+            (Standing::Complete, role.together)
+        }
+        RoleLayer::Delta => (Standing::Delta, role.together),
+        RoleLayer::OvertakenDelta if row.revocation.is_permanent() => (Standing::History, role.own),
+        RoleLayer::OvertakenDelta => return None,
+    };
+    let standing = if row.retained { Standing::History } else { standing };
+    Some(Counted { standing, window })
 }
 
 fn unlisted(key: &Key, now: UnixTime) -> Result<Decision, Refusal> {

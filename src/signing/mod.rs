@@ -17,7 +17,7 @@ mod verify;
 
 pub use certificate_signer::{CertificateSigner, SignatureOctets};
 pub use digest::{Digest, Sha256Stream, digest};
-pub use responder_identity::{IdentityError, KeyId, ResponderIdentity};
+pub use responder_identity::{IdentityError, KeyId, ResponderIdentity, names_responder};
 pub use software_key::{KeyError, KeyKind, SoftwareKey};
 pub use verify::{IssuanceError, MAX_BUFFERED, StreamVerifier, VerifyError, verify, verify_issued_by};
 

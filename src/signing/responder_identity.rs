@@ -1,14 +1,15 @@
 //! In whose name answers are signed: a key, and the certificate that lets it (RFC 6960 4.2.2.2).
 //!
 //! Callers: whoever loads a configuration makes one per issuer key; `snapshot` holds it, `respond`
-//! reads it. Invariants: a [`ResponderIdentity`] passed every check that a relying party makes on a
+//! reads it; clients ask [`names_responder`]. Invariants: a [`ResponderIdentity`] passed every check that a relying party makes on a
 //! responder's certificate, at the time it was made; it may run out later, and
 //! [`ResponderIdentity::not_after`] bounds every answer.
 //! Errors: [`IdentityError`], each check its own, with both sides of what was compared.
 
 use super::digest::sha1;
 use super::{IssuanceError, Signer, verify_issued_by};
-use crate::asn1::{tag, write_tlv};
+use crate::asn1::{tag, tlv};
+use crate::ocsp::BasicResponse;
 use crate::x509::{Certificate, PublicKey, UnixTime};
 use std::fmt;
 use std::sync::Arc;
@@ -126,10 +127,7 @@ impl ResponderIdentity {
         if now > not_after {
             return Err(IdentityError::Expired { certificate: named(), not_after, now });
         }
-        let mut sequence = Vec::with_capacity(certificate.der().len() + 8);
-        write_tlv(&mut sequence, tag::SEQUENCE, certificate.der());
-        let mut certs = Vec::with_capacity(sequence.len() + 8);
-        write_tlv(&mut certs, tag::context_constructed(0), &sequence);
+        let certs = tlv(tag::context_constructed(0), &tlv(tag::SEQUENCE, certificate.der()));
         Ok(Self::new(signer, certificate, certs))
     }
 
@@ -186,6 +184,17 @@ impl ResponderIdentity {
 impl fmt::Debug for ResponderIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ResponderIdentity({:?})", self.certificate)
+    }
+}
+
+/// Whether the ResponderID of `response` is that of the holder of `certificate` (RFC 6960 4.2.2.3).
+/// It is a claim; the signature proves it.
+#[must_use]
+pub fn names_responder(response: &BasicResponse<'_>, certificate: &Certificate) -> bool {
+    match (response.responder_key_hash, response.responder_name) {
+        (Some(hash), _) => hash == sha1(certificate.public_key().bits()),
+        (None, Some(name)) => name == certificate.subject(),
+        (None, None) => false,
     }
 }
 

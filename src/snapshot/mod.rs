@@ -7,9 +7,13 @@
 mod cert_id_index;
 mod published;
 mod scopes;
+#[cfg(test)]
+pub(crate) mod test_setting;
+#[cfg(test)]
+mod tests;
 
 pub use published::Published;
-pub use scopes::{Coverage, ScopeSet, ScopesPolicy, Window};
+pub use scopes::{Coverage, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
 
 use crate::ocsp::{CertIdRef, ResponseTemplate};
 use crate::signing::ResponderIdentity;
@@ -68,6 +72,9 @@ pub struct Issuer {
     pub keys: Vec<IssuerKey>,
     /// `None`: good without an inventory, unknown with one.
     pub unlisted: Option<Unlisted>,
+    /// Whether the configuration names an inventory: until it is loaded, what the store does not list
+    /// may well be issued.
+    pub has_inventory: bool,
     pub scopes: ScopesPolicy,
 }
 
@@ -122,7 +129,11 @@ impl Snapshot {
         let mut keys = Vec::new();
         let mut cert_ids = CertIdIndex::default();
         for (index, issuer) in configured.issuers.iter().enumerate() {
-            let inventory = view.inventory_state(issuer.number)?;
+            let inventory = match view.inventory_state(issuer.number)? {
+                // Else the first card that is asked about would be answered as never issued.
+                InventoryState::Absent if issuer.has_inventory => InventoryState::Partial { rows: 0 },
+                state => state,
+            };
             let unlisted = issuer.unlisted.unwrap_or(match inventory {
                 InventoryState::Absent => Unlisted::Good,
                 InventoryState::Partial { .. } | InventoryState::Complete { .. } => Unlisted::Unknown,

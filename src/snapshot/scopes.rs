@@ -6,7 +6,7 @@
 
 use super::Issuer;
 use crate::signing::digest;
-use crate::store::{DistributionPointNumber, ScopeNumber, ScopeRecord};
+use crate::store::{DistributionPointNumber, Layer, ScopeKey, ScopeNumber, ScopeRecord};
 use crate::x509::crl::CertificateKinds;
 use crate::x509::{Certificate, HashAlgorithm, UnixTime};
 use std::collections::HashMap;
@@ -75,8 +75,32 @@ impl fmt::Display for Coverage {
 #[derive(Debug, Clone)]
 pub struct ScopeSet {
     all: Result<Window, Coverage>,
-    by_distribution_point: HashMap<DistributionPointNumber, Window>,
-    by_number: HashMap<ScopeNumber, Window>,
+    /// Where user certificates are covered for all reasons. `None`: the CRLs without a distribution
+    /// point, which speak of every certificate, whatever distribution point it names (RFC 5280 5.2.5).
+    by_distribution_point: HashMap<Option<DistributionPointNumber>, Window>,
+    by_number: HashMap<ScopeNumber, Role>,
+}
+
+/// What the rows under a scope's number count for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Role {
+    /// The time for which the CRL alone speaks.
+    pub own: Window,
+    /// The time for which it speaks together with the delta CRL in force, or that with it; the same as
+    /// `own` where there is none.
+    pub together: Window,
+    pub layer: RoleLayer,
+}
+
+/// Which layer of a scope, and what the other one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleLayer {
+    /// A complete CRL, and the delta CRL in force on top of it.
+    Complete { delta: Option<ScopeNumber> },
+    /// A delta CRL in force: newer than the complete one.
+    Delta,
+    /// A delta CRL that a complete one has overtaken: only what is permanent still counts.
+    OvertakenDelta,
 }
 
 /// What reasons and kinds a group of scopes covers together.
@@ -111,16 +135,14 @@ impl ScopeSet {
     #[must_use]
     pub fn of_key(records: &[ScopeRecord], issuer: &Issuer, certificate: &Certificate) -> Self {
         let signing_key = digest(HashAlgorithm::Sha256, certificate.public_key().bits());
-        let of_issuer = || records.iter().filter(|record| record.issuer() == issuer.number);
-        let own: Vec<_> =
-            of_issuer().filter(|record| record.crl.key.signing_key == signing_key.as_ref()).collect();
-        let relevant = if own.is_empty() { of_issuer().collect() } else { own };
-        Self {
-            all: whole(&relevant, &issuer.scopes),
-            by_distribution_point: points(&relevant),
-            // Not only the relevant ones: a certificate stays revoked whichever key said so.
-            by_number: of_issuer().map(|record| (record.number, window(record))).collect(),
-        }
+        let records = records.iter().filter(|record| record.issuer() == issuer.number);
+        let of_issuer = scopes(records);
+        // Not only the relevant ones: a certificate stays revoked whichever key said so.
+        let by_number = roles(&of_issuer);
+        let is_own = |scope: &Scope<'_>| scope.complete.crl.key.signing_key == signing_key.as_ref();
+        let own: Vec<_> = of_issuer.iter().copied().filter(is_own).collect();
+        let relevant = if own.is_empty() { of_issuer } else { own };
+        Self { all: whole(&relevant, &issuer.scopes), by_distribution_point: points(&relevant), by_number }
     }
 
     /// What a serial number that may be in any scope can be answered from.
@@ -132,33 +154,94 @@ impl ScopeSet {
         if window.is_fresh(now) { Ok(window) } else { Err(Coverage::Expired { since: window.next_update }) }
     }
 
-    /// What a serial number of this distribution point can be answered from; `None` when its CRL is
-    /// not loaded, does not cover it, or has run out.
+    /// What a serial number of this distribution point can be answered from: the point's own CRL, or,
+    /// where none came that covers it, one that speaks of all points. `None` when there is neither, or
+    /// when it has run out.
     #[must_use]
     pub fn at_point(&self, point: DistributionPointNumber, now: UnixTime) -> Option<Window> {
-        self.by_distribution_point.get(&point).copied().filter(|window| window.is_fresh(now))
+        let windows = &self.by_distribution_point;
+        let window = windows.get(&Some(point)).or_else(|| windows.get(&None));
+        window.copied().filter(|window| window.is_fresh(now))
     }
 
-    /// The window of the CRL with this number, if it is fresh.
+    /// What the rows with this scope number count for.
     #[must_use]
-    pub fn of_scope(&self, number: ScopeNumber, now: UnixTime) -> Option<Window> {
-        self.by_number.get(&number).copied().filter(|window| window.is_fresh(now))
+    pub fn role(&self, number: ScopeNumber) -> Option<&Role> {
+        self.by_number.get(&number)
     }
+}
+
+/// A complete CRL, and the delta CRL on top of it.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    complete: &'a ScopeRecord,
+    delta: Option<&'a ScopeRecord>,
+}
+
+impl<'a> Scope<'a> {
+    /// The delta CRL, where no complete one has overtaken it.
+    fn delta_in_force(&self) -> Option<&'a ScopeRecord> {
+        self.delta.filter(|delta| delta.crl.is_newer_than(&self.complete.crl))
+    }
+
+    /// Complete and delta CRL together say what a complete CRL of the delta's time would say (RFC 5280
+    /// 5.2.4), until either runs out: going back to the complete one alone would undo revocations.
+    fn window(&self) -> Window {
+        let own = window(self.complete);
+        match self.delta_in_force().map(window) {
+            Some(delta) => {
+                Window { this_update: delta.this_update, next_update: own.next_update.min(delta.next_update) }
+            }
+            None => own,
+        }
+    }
+}
+
+/// Pairs the records of one issuer. A delta CRL without its complete one cannot come in, and counts for
+/// nothing.
+fn scopes<'a>(records: impl Iterator<Item = &'a ScopeRecord>) -> Vec<Scope<'a>> {
+    let (complete, deltas): (Vec<_>, Vec<_>) =
+        records.partition(|record| record.crl.key.layer == Layer::Complete);
+    let deltas: HashMap<ScopeKey, &ScopeRecord> =
+        deltas.into_iter().map(|record| (record.crl.key.of_layer(Layer::Complete), record)).collect();
+    let pair = |complete: &'a ScopeRecord| Scope { complete, delta: deltas.get(&complete.crl.key).copied() };
+    complete.into_iter().map(pair).collect()
+}
+
+fn roles(scopes: &[Scope<'_>]) -> HashMap<ScopeNumber, Role> {
+    let mut roles = HashMap::with_capacity(scopes.len());
+    for scope in scopes {
+        let (own, together) = (window(scope.complete), scope.window());
+        let in_force = scope.delta_in_force().map(|delta| delta.number);
+        let layer = RoleLayer::Complete { delta: in_force };
+        roles.insert(scope.complete.number, Role { own, together, layer });
+        if let Some(delta) = scope.delta {
+            // What an overtaken delta CRL still says, it says for as long as the complete one lasts.
+            let role = match in_force {
+                Some(_) => Role { own: window(delta), together, layer: RoleLayer::Delta },
+                None => Role { own, together, layer: RoleLayer::OvertakenDelta },
+            };
+            roles.insert(delta.number, role);
+        }
+    }
+    roles
 }
 
 fn window(record: &ScopeRecord) -> Window {
     Window { this_update: record.crl.this_update, next_update: record.crl.next_update }
 }
 
-fn whole(records: &[&ScopeRecord], policy: &ScopesPolicy) -> Result<Window, Coverage> {
-    let all = records.iter().map(|record| window(record)).reduce(Window::and).ok_or(Coverage::Empty)?;
+fn whole(scopes: &[Scope<'_>], policy: &ScopesPolicy) -> Result<Window, Coverage> {
+    let all = scopes.iter().map(Scope::window).reduce(Window::and).ok_or(Coverage::Empty)?;
     let missing = match policy {
         ScopesPolicy::Discovered => None,
-        ScopesPolicy::Count(want) => (records.len() < *want).then_some((records.len(), *want)),
+        ScopesPolicy::Count(want) => (scopes.len() < *want).then_some((scopes.len(), *want)),
         ScopesPolicy::Listed(points) => {
             let have = points
                 .iter()
-                .filter(|(point, _)| records.iter().any(|record| record.crl.key.distribution_point == *point))
+                .filter(|(point, _)| {
+                    scopes.iter().any(|scope| scope.complete.crl.key.distribution_point == *point)
+                })
                 .count();
             (have < points.len()).then_some((have, points.len()))
         }
@@ -169,7 +252,7 @@ fn whole(records: &[&ScopeRecord], policy: &ScopesPolicy) -> Result<Window, Cove
     // A distribution point that is there must be there for every reason; the issuer as a whole must
     // be covered for both kinds of certificates.
     let mut together = Covered::default();
-    for covered in covered_by_point(records).values() {
+    for covered in covered_by_point(scopes).values() {
         let whole = |reasons: u16| reasons == 0 || reasons == ALL_REASONS;
         if !whole(covered.user) || !whole(covered.ca) {
             return Err(Coverage::Partial);
@@ -180,28 +263,25 @@ fn whole(records: &[&ScopeRecord], policy: &ScopesPolicy) -> Result<Window, Cove
     if together.user == ALL_REASONS && together.ca == ALL_REASONS { Ok(all) } else { Err(Coverage::Partial) }
 }
 
-fn covered_by_point(records: &[&ScopeRecord]) -> HashMap<Option<DistributionPointNumber>, Covered> {
+fn covered_by_point(scopes: &[Scope<'_>]) -> HashMap<Option<DistributionPointNumber>, Covered> {
     let mut points: HashMap<Option<DistributionPointNumber>, Covered> = HashMap::new();
-    for record in records {
-        points.entry(record.distribution_point_number).or_default().add(record);
+    for scope in scopes {
+        points.entry(scope.complete.distribution_point_number).or_default().add(scope.complete);
     }
     points
 }
 
-fn points(records: &[&ScopeRecord]) -> HashMap<DistributionPointNumber, Window> {
-    let covered = covered_by_point(records);
-    let mut windows: HashMap<DistributionPointNumber, Window> = HashMap::new();
-    for record in records {
-        let Some(point) = record.distribution_point_number else { continue };
+fn points(scopes: &[Scope<'_>]) -> HashMap<Option<DistributionPointNumber>, Window> {
+    let covered = covered_by_point(scopes);
+    let mut windows: HashMap<_, Window> = HashMap::new();
+    for scope in scopes {
+        let record = scope.complete;
+        let point = record.distribution_point_number;
         // What an inventory lists are user certificates; one CRL for CAs more or less changes nothing.
         let speaks_of_users =
             matches!(record.crl.key.contains, CertificateKinds::All | CertificateKinds::User);
-        if speaks_of_users
-            && covered
-                .get(&record.distribution_point_number)
-                .is_some_and(|covered| covered.user == ALL_REASONS)
-        {
-            let one = window(record);
+        if speaks_of_users && covered.get(&point).is_some_and(|covered| covered.user == ALL_REASONS) {
+            let one = scope.window();
             windows.entry(point).and_modify(|window| *window = window.and(one)).or_insert(one);
         }
     }

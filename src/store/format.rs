@@ -24,7 +24,7 @@
 //! number sort as [`SerialNumber`] does, and a serial that is a prefix of another is another key.
 
 use super::scope::{
-    CertificateKinds, DistributionPointNumber, IssuerNumber, ScopeKey, ScopeNumber, ScopeRecord,
+    CertificateKinds, DistributionPointNumber, IssuerNumber, Layer, ScopeKey, ScopeNumber, ScopeRecord,
     ScopeRecordDraft,
 };
 use crate::x509::{CrlReason, Revocation, SerialNumber, UnixTime};
@@ -190,8 +190,9 @@ impl Body {
         self.flags & RETAINED != 0
     }
 
-    pub fn is_hold(&self) -> bool {
-        self.flags & REASON == CrlReason::CertificateHold.value()
+    /// Neither a hold nor its removal by a delta CRL.
+    pub fn is_permanent(&self) -> bool {
+        self.revocation().is_permanent()
     }
 
     pub fn retained(self) -> Self {
@@ -388,8 +389,11 @@ pub fn note_key(name: &str) -> Vec<u8> {
     [b"R", name.as_bytes()].concat()
 }
 
-/// The `K` key of a scope: issuer u32, signing key, kinds, reasons (five octets: whether there are any,
-/// then u32), distribution point to the end.
+/// In the octet of the kinds: these are the rows of delta CRLs.
+const DELTA: u8 = 0x80;
+
+/// The `K` key of a scope: issuer u32, signing key, kinds (the highest bit for the delta layer), reasons
+/// (five octets: whether there are any, then u32), distribution point to the end.
 pub fn scope_key(key: &ScopeKey) -> Vec<u8> {
     let mut out = vec![b'K'];
     put_scope(&mut out, key);
@@ -400,7 +404,11 @@ pub fn scope_key(key: &ScopeKey) -> Vec<u8> {
 fn put_scope(out: &mut Vec<u8>, key: &ScopeKey) {
     out.extend_from_slice(&key.issuer.0.to_be_bytes());
     out.extend_from_slice(&key.signing_key);
-    out.push(key.contains as u8);
+    let layer = match key.layer {
+        Layer::Complete => 0,
+        Layer::Delta => DELTA,
+    };
+    out.push(key.contains as u8 | layer);
     out.push(u8::from(key.reasons.is_some()));
     out.extend_from_slice(&u32::from(key.reasons.unwrap_or(0)).to_be_bytes());
 }
@@ -433,7 +441,8 @@ pub fn decode_record(number: ScopeNumber, value: &[u8]) -> Result<ScopeRecord, B
     let issuer = IssuerNumber(octets.u32()?);
     let signing_key = octets.array()?;
     let [kinds, some_reasons] = octets.array()?;
-    let contains = CertificateKinds::from_value(kinds).ok_or(BadRow(ROW))?;
+    let layer = if kinds & DELTA == 0 { Layer::Complete } else { Layer::Delta };
+    let contains = CertificateKinds::from_value(kinds & !DELTA).ok_or(BadRow(ROW))?;
     let reasons = u16::try_from(octets.u32()?).map_err(|_| BadRow(ROW))?;
     let reasons = match (some_reasons, reasons) {
         (0, 0) => None,
@@ -449,7 +458,7 @@ pub fn decode_record(number: ScopeNumber, value: &[u8]) -> Result<ScopeRecord, B
     let crl_sha256 = octets.array()?;
     let (crl_number, distribution_point, idp) = (octets.counted()?, octets.counted()?, octets.counted()?);
     octets.end()?;
-    let key = ScopeKey { issuer, signing_key, distribution_point, contains, reasons };
+    let key = ScopeKey { issuer, signing_key, distribution_point, contains, reasons, layer };
     let crl = ScopeRecordDraft { key, idp, crl_number, this_update, next_update, crl_sha256, ingested_at };
     Ok(ScopeRecord { number, distribution_point_number, crl, entries, retained })
 }

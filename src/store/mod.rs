@@ -36,7 +36,7 @@ pub use error::{LoadError, ReplaceError, StoreError};
 pub use format::FORMAT;
 pub use scope::{
     CertificateKinds, DistributionPointNumber, Inventoried, InventoryLoad, InventoryState, IssuerNumber,
-    Rows, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord, ScopeRecordDraft, StatusRow,
+    Layer, Rows, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord, ScopeRecordDraft, StatusRow,
 };
 pub use view::ReadView;
 
@@ -218,6 +218,19 @@ impl Store {
     ) -> Result<ScopeChange, ReplaceError<E>> {
         let _writing = self.begin_write()?;
         replace::replace(&self.db, next, entries.into_iter(), approve)
+    }
+
+    /// What [`Store::replace_scope`] would change. Writes nothing, and may be asked of a store that is
+    /// open for reading only.
+    ///
+    /// # Errors
+    /// As [`Store::replace_scope`].
+    pub fn compare_scope<E>(
+        &self,
+        key: &ScopeKey,
+        entries: impl IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
+    ) -> Result<ScopeChange, ReplaceError<E>> {
+        replace::compare(&self.db, key, entries.into_iter())
     }
 
     /// Takes a scope away with all its rows, the retained ones too. Whether there was one.

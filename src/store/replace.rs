@@ -84,6 +84,16 @@ pub fn replace<E>(
     }
 }
 
+/// What [`replace`] would change. Writes nothing.
+pub fn compare<E>(
+    db: &Db,
+    key: &ScopeKey,
+    entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
+) -> Result<ScopeChange, ReplaceError<E>> {
+    let held = registry::scope(db, key)?.map(|record| record.number);
+    merge(db, held, entries, &mut Nowhere)
+}
+
 /// Takes the scope away with all its rows, retained ones too. Whether there was one. Under the writer's lock.
 pub fn remove(db: &Db, key: &ScopeKey) -> Result<bool, StoreError> {
     unfinished::finish(db)?;
@@ -109,8 +119,7 @@ struct Difference<'a> {
     many: Option<Staging<'a>>,
 }
 
-impl<'a> Difference<'a> {
-    /// The scope says `body` of `serial` from now on; nothing, if `None`. Serials ascend.
+impl Differences for Difference<'_> {
     fn add(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError> {
         if let Some(staging) = &mut self.many {
             return staging.add(serial, body.unwrap_or(Body::GONE));
@@ -125,7 +134,9 @@ impl<'a> Difference<'a> {
         }
         Ok(())
     }
+}
 
+impl<'a> Difference<'a> {
     /// A new scope number, marked as having no record.
     fn begin_staging(&self) -> Result<Staging<'a>, StoreError> {
         let mut batch = self.db.batch()?;
@@ -163,7 +174,7 @@ fn merge<E>(
     db: &Db,
     held: Option<ScopeNumber>,
     entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
-    difference: &mut Difference<'_>,
+    difference: &mut impl Differences,
 ) -> Result<ScopeChange, ReplaceError<E>> {
     let mut change = ScopeChange::default();
     let mut rows = ScopeRows::new(db, held)?;
@@ -201,11 +212,12 @@ fn merge<E>(
     Ok(change)
 }
 
-/// A row whose entry is not in the new CRL. Permanent means permanent: only a hold is lifted.
+/// A row whose entry is not in the new CRL. Permanent means permanent: only a hold is lifted, and what a
+/// delta CRL said of one.
 fn leave(
     serial: SerialNumber,
     held: Body,
-    difference: &mut Difference<'_>,
+    difference: &mut impl Differences,
     change: &mut ScopeChange,
 ) -> Result<(), StoreError> {
     if held.is_retained() {
@@ -213,7 +225,7 @@ fn leave(
         change.retained_in_all += 1;
         return Ok(());
     }
-    if held.is_hold() {
+    if !held.is_permanent() {
         change.released += 1;
         return difference.add(serial, None);
     }
@@ -227,7 +239,7 @@ fn stay(
     serial: SerialNumber,
     held: Body,
     body: Body,
-    difference: &mut Difference<'_>,
+    difference: &mut impl Differences,
     change: &mut ScopeChange,
 ) -> Result<(), StoreError> {
     if held == body {
@@ -236,7 +248,7 @@ fn stay(
     }
     // A permanent revocation that is now called a hold would turn good when that entry goes away,
     // so the permanent one is kept, as if its entry had gone away already.
-    if body.is_hold() && !held.is_hold() {
+    if held.is_permanent() && !body.is_permanent() {
         return leave(serial, held, difference, change);
     }
     change.changed += 1;
@@ -245,22 +257,79 @@ fn stay(
 
 /// The rows of a scope, in ascending order of serial number.
 struct ScopeRows<'a> {
-    db: &'a Db,
-    cursor: Option<Cursor<'a>>,
+    base: RowCursor<'a>,
+    /// Rows laid over them. A writer folds those first, but whoever only compares meets them.
+    over: RowCursor<'a>,
 }
 
 impl<'a> ScopeRows<'a> {
     fn new(db: &'a Db, scope: Option<ScopeNumber>) -> Result<Self, StoreError> {
-        let rows = |scope: ScopeNumber| db.rows_from(Family::ScopeRows, &scope.0.to_be_bytes(), None);
-        Ok(Self { db, cursor: scope.map(rows).transpose()? })
+        let overlays = registry::overlays(db, None)?;
+        let overlay = overlays.iter().find(|overlay| Some(overlay.base) == scope);
+        let over = RowCursor::new(db, overlay.map(|overlay| overlay.scope))?;
+        Ok(Self { base: RowCursor::new(db, scope)?, over })
     }
 
     fn take(&mut self) -> Result<Option<(SerialNumber, Body)>, StoreError> {
-        let Some(cursor) = &mut self.cursor else { return Ok(None) };
-        let Some((key, value)) = cursor.current() else { return Ok(None) };
-        let row = serial_of(key).and_then(|serial| Ok((serial, Body::decode(value)?)));
-        let row = row.map_err(|bad| self.db.bad(bad))?;
-        cursor.advance()?;
-        Ok(Some(row))
+        while let Some((over, body)) = self.over.row {
+            match self.base.row {
+                Some((serial, _)) if serial < over => break,
+                Some((serial, _)) if serial == over => self.base.advance()?,
+                _ => {}
+            }
+            self.over.advance()?;
+            if let Some(body) = body.over() {
+                return Ok(Some((over, body)));
+            }
+        }
+        let row = self.base.row;
+        self.base.advance()?;
+        Ok(row)
+    }
+}
+
+/// Stands on a row of one scope number, or behind the last.
+struct RowCursor<'a> {
+    db: &'a Db,
+    cursor: Option<Cursor<'a>>,
+    row: Option<(SerialNumber, Body)>,
+}
+
+impl<'a> RowCursor<'a> {
+    fn new(db: &'a Db, scope: Option<ScopeNumber>) -> Result<Self, StoreError> {
+        let rows = |scope: ScopeNumber| db.rows_from(Family::ScopeRows, &scope.0.to_be_bytes(), None);
+        let mut rows = Self { db, cursor: scope.map(rows).transpose()?, row: None };
+        rows.read()?;
+        Ok(rows)
+    }
+
+    fn read(&mut self) -> Result<(), StoreError> {
+        let row = self.cursor.as_ref().and_then(Cursor::current);
+        let row = row.map(|(key, value)| Ok((serial_of(key)?, Body::decode(value)?)));
+        self.row = row.transpose().map_err(|bad| self.db.bad(bad))?;
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<(), StoreError> {
+        match &mut self.cursor {
+            Some(cursor) if self.row.is_some() => cursor.advance()?,
+            _ => return Ok(()),
+        }
+        self.read()
+    }
+}
+
+/// Takes the differences that a merge finds.
+trait Differences {
+    /// The scope says `body` of `serial` from now on; nothing, if `None`. Serials ascend.
+    fn add(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError>;
+}
+
+/// For differences that are only counted.
+struct Nowhere;
+
+impl Differences for Nowhere {
+    fn add(&mut self, _: SerialNumber, _: Option<Body>) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -46,6 +46,16 @@ number! {
     DistributionPointNumber
 }
 
+/// Which of a scope's two CRLs. They are kept apart, because a delta CRL is cumulative from a complete one
+/// and the next delta CRL takes its place alone (RFC 5280 5.2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layer {
+    /// The complete CRL.
+    Complete,
+    /// The delta CRL on top of it.
+    Delta,
+}
+
 /// What tells one scope from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeKey {
@@ -57,6 +67,15 @@ pub struct ScopeKey {
     pub contains: CertificateKinds,
     /// `onlySomeReasons` as a mask, bit n for reason n; `None` where the CRL covers all reasons.
     pub reasons: Option<u16>,
+    pub layer: Layer,
+}
+
+impl ScopeKey {
+    /// The same scope in another layer.
+    #[must_use]
+    pub fn of_layer(&self, layer: Layer) -> Self {
+        Self { layer, ..self.clone() }
+    }
 }
 
 /// A CRL that is to become the state of its scope. The store adds the numbers and the counts.
@@ -71,6 +90,15 @@ pub struct ScopeRecordDraft {
     pub next_update: UnixTime,
     pub crl_sha256: [u8; 32],
     pub ingested_at: UnixTime,
+}
+
+impl ScopeRecordDraft {
+    /// Whether its CRL number is higher. Both are big-endian without leading zeros, so that the longer
+    /// one is the higher.
+    #[must_use]
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        (self.crl_number.len(), &self.crl_number) > (other.crl_number.len(), &other.crl_number)
+    }
 }
 
 /// The state of a scope: the CRL it was last replaced with.

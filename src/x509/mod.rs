@@ -3,6 +3,7 @@
 mod algorithm;
 mod certificate;
 pub mod crl;
+mod extension;
 mod name;
 mod reason;
 mod serial;
@@ -10,6 +11,7 @@ mod time;
 
 pub use algorithm::*;
 pub use certificate::*;
+pub use extension::{Extension, ExtensionError, Extensions};
 pub use name::*;
 pub use reason::{CrlReason, Revocation};
 pub use serial::{SerialNumber, SerialNumberError};

@@ -114,7 +114,7 @@ pub fn general_names_text(content: &[u8]) -> String {
     while let Ok(name) = reader.element() {
         parts.push(match name.tag {
             DIRECTORY_NAME => name_text(name.content),
-            URI => String::from_utf8_lossy(name.content).into_owned(),
+            URI => String::from_utf8_lossy(name.content).chars().map(shown).collect(),
             other => format!("(name with tag {other:#04x})"),
         });
     }
@@ -146,10 +146,14 @@ fn escaped(text: &str) -> String {
         if special {
             out.push('\\');
         }
-        // A control character would let a name write over the terminal it is shown on.
-        out.push(if character.is_control() { '\u{fffd}' } else { character });
+        out.push(shown(character));
     }
     out
+}
+
+/// A control character would let a name write over the terminal it is shown on.
+fn shown(character: char) -> char {
+    if character.is_control() { '\u{fffd}' } else { character }
 }
 
 fn text_of(value: &Element<'_>) -> Option<String> {
@@ -249,5 +253,71 @@ mod tests {
         let one = name(&[(C, tag::PRINTABLE_STRING, "JP"), (CN, tag::UTF8_STRING, "a,b\u{1b}[2J")]);
         assert_eq!(name_text(&one), "CN=a\\,b\u{fffd}[2J,C=JP");
         assert_eq!(name_text(b"\x02\x01\x00"), "(not a name)");
+        // A URI comes out of a CRL that nobody has verified yet, too.
+        let mut uri = Vec::new();
+        write_tlv(&mut uri, tag::context(6), b"http://a\x1b[2J\r\n");
+        assert_eq!(general_names_text(&uri), "http://a\u{fffd}[2J\u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn f5_every_string_type_of_one_text_is_one_name() {
+        let utf16: Vec<u8> = "Zo\u{eb}".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let utf32: Vec<u8> = "Zo\u{eb}".chars().flat_map(|one| u32::from(one).to_be_bytes()).collect();
+        let of = |string_tag: u8, content: &[u8]| {
+            let mut attribute = Vec::new();
+            write_tlv(&mut attribute, tag::OBJECT_IDENTIFIER, CN);
+            write_tlv(&mut attribute, string_tag, content);
+            let wrap = |outer: u8, inner: &[u8]| {
+                let mut out = Vec::new();
+                write_tlv(&mut out, outer, inner);
+                out
+            };
+            wrap(tag::SEQUENCE, &wrap(tag::SET, &wrap(tag::SEQUENCE, &attribute)))
+        };
+        let one = canonical_name(&of(tag::UTF8_STRING, "ZO\u{cb}".as_bytes())).unwrap();
+        for (string_tag, content) in
+            [(tag::BMP_STRING, &utf16[..]), (tag::UNIVERSAL_STRING, &utf32), (tag::TELETEX_STRING, b"Zo\xeb")]
+        {
+            assert_eq!(canonical_name(&of(string_tag, content)).unwrap(), one, "tag {string_tag:#04x}");
+        }
+        // What is no text is compared as it stands, and is never the same as a text.
+        for (string_tag, content) in [
+            (tag::BMP_STRING, &utf16[1..]),
+            (tag::BMP_STRING, &[0xd8, 0][..]),
+            (tag::UNIVERSAL_STRING, &[0, 0x11, 0, 0]),
+            (tag::UTF8_STRING, b"Zo\xeb"),
+            (tag::INTEGER, b"a"),
+        ] {
+            let canonical = canonical_name(&of(string_tag, content)).unwrap();
+            assert!(canonical.ends_with(content), "tag {string_tag:#04x}");
+            assert_ne!(canonical, one);
+        }
+    }
+
+    #[test]
+    fn f5_a_relative_name_of_two_attributes_has_no_order_and_what_is_no_name_is_an_error() {
+        let part = |oid: &[u8], text: &str| {
+            let mut attribute = Vec::new();
+            write_tlv(&mut attribute, tag::OBJECT_IDENTIFIER, oid);
+            write_tlv(&mut attribute, tag::UTF8_STRING, text.as_bytes());
+            let mut out = Vec::new();
+            write_tlv(&mut out, tag::SEQUENCE, &attribute);
+            out
+        };
+        let of = |parts: [Vec<u8>; 2]| {
+            let (mut set, mut out) = (Vec::new(), Vec::new());
+            write_tlv(&mut set, tag::SET, &parts.concat());
+            write_tlv(&mut out, tag::SEQUENCE, &set);
+            out
+        };
+        let (one, other) = (part(CN, "a"), part(O, "b"));
+        let forward = of([one.clone(), other.clone()]);
+        let back = of([other, one]);
+        assert_ne!(forward, back);
+        assert_eq!(canonical_name(&forward), canonical_name(&back));
+        for cut in 0..forward.len() {
+            assert!(canonical_name(&forward[..cut]).is_err(), "{cut} octets");
+        }
+        assert_eq!(canonical_name(&[forward, vec![0]].concat()), Err(DerError::Trailing));
     }
 }

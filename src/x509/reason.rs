@@ -85,6 +85,18 @@ impl Revocation {
     pub fn is_hold(&self) -> bool {
         self.reason == Some(CrlReason::CertificateHold)
     }
+
+    /// Whether a delta CRL lifts a hold by it, so that it is no revocation at all (RFC 5280 5.3.1).
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        self.reason == Some(CrlReason::RemoveFromCrl)
+    }
+
+    /// Whether it can never be undone.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        !self.is_hold() && !self.is_removal()
+    }
 }
 
 #[cfg(test)]

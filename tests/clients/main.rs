@@ -11,8 +11,10 @@
 
 mod broken_configurations;
 mod gnutls;
+mod guard;
 mod lifecycle;
 mod openssl;
 mod refused_crls;
 mod sample_configuration;
 mod support;
+mod urls;

@@ -1,6 +1,6 @@
 //! Why an answer does not count. Exit code 1, all of them: there is no valid answer.
 
-use crate::asn1::DerError;
+use crate::ocsp::ParseResponseError;
 use crate::signing::{IssuanceError, VerifyError};
 use crate::x509::{AlgorithmError, CertificateError, UnixTime};
 
@@ -10,18 +10,12 @@ pub(super) enum AnswerError {
     /// An OCSP error status (RFC 6960 4.2.1).
     #[error("{}", status_reason(*.0))]
     Status(u8),
-    #[error("{what} is not DER as RFC 6960 has it: {source}")]
-    Der { what: &'static str, source: DerError },
+    /// Not a response as RFC 6960 has it.
+    #[error(transparent)]
+    Response(ParseResponseError),
     /// Success without responseBytes, or of another type than id-pkix-ocsp-basic.
     #[error("the responder says success, but sends no basic response")]
     NotBasic,
-    #[error("the response has version {0}, and only version 1 exists")]
-    Version(u8),
-    /// RFC 5280 4.2: what is critical and not understood makes the whole unusable.
-    #[error("the response has a critical extension that is unknown here: {0}")]
-    CriticalExtension(String),
-    #[error("the response gives the revocation reason {0}, which does not exist")]
-    Reason(u8),
     #[error(
         "the response says nothing about the certificate that was asked for ({others} other certificates)"
     )]
@@ -63,6 +57,16 @@ pub(super) enum AnswerError {
     Backwards { this_update: UnixTime, next_update: UnixTime },
 }
 
+impl From<ParseResponseError> for AnswerError {
+    fn from(error: ParseResponseError) -> Self {
+        match error {
+            ParseResponseError::Status(status) => Self::Status(status),
+            ParseResponseError::NotBasic | ParseResponseError::NoResponseBytes => Self::NotBasic,
+            error => Self::Response(error),
+        }
+    }
+}
+
 fn status_reason(status: u8) -> String {
     let name = match status {
         1 => "malformedRequest: it could not read the request",
@@ -86,9 +90,16 @@ impl AnswerError {
             }
             Self::Status(5) => "signing requests is not possible here",
             Self::Status(6) => "check --issuer and the URL; older responders know only --hash sha1",
-            Self::Status(_) | Self::Der { .. } | Self::NotBasic | Self::Version(_) | Self::Reason(_) => {
-                "is this the URL of an OCSP responder?"
-            }
+            Self::Response(
+                ParseResponseError::UnknownCriticalExtension { .. }
+                | ParseResponseError::DuplicateExtension
+                | ParseResponseError::TooManyExtensions,
+            )
+            | Self::OtherCertificate { .. }
+            | Self::Contradiction
+            | Self::SignerMissing { .. }
+            | Self::Backwards { .. } => "the responder is at fault",
+            Self::Status(_) | Self::Response(_) | Self::NotBasic => "is this the URL of an OCSP responder?",
             Self::NonceMissing => "ask without --nonce to accept an answer that was made before",
             Self::NonceOther => "somebody between here and there may replay answers",
             Self::NotYet { .. } | Self::ProducedLater { .. } => "one of the two clocks is wrong",
@@ -101,11 +112,6 @@ impl AnswerError {
             Self::SignerPurpose { .. } | Self::SignerKeyUsage { .. } | Self::SignerCertificate(_) => {
                 "the responder needs another signer"
             }
-            Self::CriticalExtension(_)
-            | Self::OtherCertificate { .. }
-            | Self::Contradiction
-            | Self::SignerMissing { .. }
-            | Self::Backwards { .. } => "the responder is at fault",
         }
     }
 }

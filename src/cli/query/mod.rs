@@ -5,7 +5,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "a client says how long the answer took")]
 
-mod answer;
 mod error;
 mod print;
 mod request;
@@ -17,9 +16,9 @@ use super::http_client;
 use super::{Exit, Failure};
 use crate::clock::Clock;
 use crate::config::io_reason;
+use crate::ocsp::CertStatus;
 use crate::signing::{IssuanceError, fill_random, verify_issued_by};
 use crate::x509::{Certificate, HashAlgorithm, SerialNumber, UnixTime};
-use answer::CertStatus;
 use clap::{Args, ValueEnum};
 use request::{CertId, NONCE_LEN};
 use std::fs;
@@ -130,7 +129,7 @@ fn ask(args: &QueryArgs, issuer: &Certificate, now: UnixTime) -> Result<(Verifie
     let took = started.elapsed();
 
     let nonce = nonce.as_ref().map(|nonce| &nonce[..]);
-    let verified = answer::parse(&response)
+    let verified = verify::basic_response(&response)
         .and_then(|response| verify::verified(&response, &cert_id, issuer, nonce, now))
         .map_err(|error| Failure::work(&url, &error, error.hint()))?;
     let method = if args.get { "GET" } else { "POST" };

@@ -1,9 +1,9 @@
 //! A verified answer, for people and for programs.
 
 use super::Asked;
-use super::answer::CertStatus;
 use super::verify::{NonceSeen, Signer, Verified};
 use crate::cli::words;
+use crate::ocsp::CertStatus;
 use crate::x509::{CrlReason, UnixTime};
 use serde_json::{Value, json};
 

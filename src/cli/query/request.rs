@@ -3,7 +3,7 @@
 //! Called by `query` alone, and on purpose not what the responder reads requests with: a mistake
 //! in one of the two is then seen by the other.
 
-use crate::asn1::{self, tag, write_tlv};
+use crate::asn1::{self, tag, tlv, write_tlv};
 use crate::signing::{Digest, digest};
 use crate::x509::{Certificate, HashAlgorithm, SerialNumber};
 use base64::Engine;
@@ -71,11 +71,5 @@ pub(super) fn get_url(url: &str, request: &[u8]) -> String {
             _ => out.push(char),
         }
     }
-    out
-}
-
-fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(asn1::len_of(content.len()));
-    write_tlv(&mut out, tag, content);
     out
 }

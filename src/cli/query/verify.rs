@@ -3,11 +3,12 @@
 //!
 //! Called by `query` alone. The order is that of RFC 6960; the first thing that is wrong is told.
 
-use super::answer::{BasicResponse, CertStatus, ResponderId, SingleResponse};
 use super::error::AnswerError;
 use super::request::CertId;
-use crate::signing::{digest, verify, verify_issued_by};
-use crate::x509::{Certificate, HashAlgorithm, SignatureAlgorithm, UnixTime};
+use crate::cli::words;
+use crate::ocsp::{BasicResponse, CertStatus, ParsedResponse, ParsedSingleResponse};
+use crate::signing::{names_responder, verify, verify_issued_by};
+use crate::x509::{Certificate, SignatureAlgorithm, UnixTime};
 
 /// How far two clocks may be apart, in seconds.
 const CLOCK_SKEW: i64 = 300;
@@ -46,6 +47,14 @@ pub(super) enum NonceSeen {
     Unasked,
 }
 
+/// The basic response in these octets, which nobody has verified yet.
+pub(super) fn basic_response(octets: &[u8]) -> Result<BasicResponse<'_>, AnswerError> {
+    match ParsedResponse::parse(octets)? {
+        ParsedResponse::Basic(response) => Ok(response),
+        ParsedResponse::Error(status) => Err(AnswerError::Status(status as u8)),
+    }
+}
+
 pub(super) fn verified(
     response: &BasicResponse<'_>,
     cert_id: &CertId,
@@ -54,11 +63,11 @@ pub(super) fn verified(
     now: UnixTime,
 ) -> Result<Verified, AnswerError> {
     let single = about(response, cert_id)?;
-    let algorithm = SignatureAlgorithm::from_algorithm_identifier(response.algorithm);
+    let algorithm = SignatureAlgorithm::from_algorithm_identifier(response.signature_algorithm);
     let algorithm = algorithm.map_err(AnswerError::Algorithm)?;
     let signer = signed_by(response, algorithm, issuer, now)?;
-    fresh(response.produced_at, single, now)?;
-    let nonce = match (nonce, response.extensions.nonce) {
+    fresh(response.produced_at, &single, now)?;
+    let nonce = match (nonce, response.nonce_octets()) {
         (Some(_), None) => return Err(AnswerError::NonceMissing),
         (Some(sent), Some(came)) if sent != came => return Err(AnswerError::NonceOther),
         (Some(_), Some(_)) => Some(NonceSeen::Repeated),
@@ -72,24 +81,25 @@ pub(super) fn verified(
         produced_at: response.produced_at,
         algorithm,
         signer,
-        extended_revoke: response.extensions.extended_revoke,
+        extended_revoke: response.extended_revoke,
         nonce,
     })
 }
 
 /// The one SingleResponse that repeats the CertID as it was asked.
-fn about<'r, 'a>(
-    response: &'r BasicResponse<'a>,
+fn about<'a>(
+    response: &BasicResponse<'a>,
     cert_id: &CertId,
-) -> Result<&'r SingleResponse<'a>, AnswerError> {
-    let mut matching = response.responses.iter().filter(|single| {
-        single.hash_oid == cert_id.hash.oid()
-            && single.name_hash == cert_id.name_hash.as_ref()
-            && single.key_hash == cert_id.key_hash.as_ref()
-            && single.serial == cert_id.serial.as_bytes()
+) -> Result<ParsedSingleResponse<'a>, AnswerError> {
+    let mut matching = response.singles().filter(|single| {
+        let about = &single.cert_id;
+        about.hash == Some(cert_id.hash)
+            && about.issuer_name_hash == cert_id.name_hash.as_ref()
+            && about.issuer_key_hash == cert_id.key_hash.as_ref()
+            && about.serial_number == cert_id.serial
     });
-    let others = response.responses.len();
-    let single = matching.next().ok_or(AnswerError::OtherCertificate { others })?;
+    let none = || AnswerError::OtherCertificate { others: response.singles().count() };
+    let single = matching.next().ok_or_else(none)?;
     if matching.any(|other| other.status != single.status) {
         return Err(AnswerError::Contradiction);
     }
@@ -105,19 +115,19 @@ fn signed_by(
 ) -> Result<Signer, AnswerError> {
     let proven = |certificate: &Certificate| {
         let signer = certificate.subject_text();
-        verify(certificate.public_key(), algorithm, response.tbs, response.signature)
+        verify(certificate.public_key(), algorithm, response.to_be_signed, response.signature)
             .map_err(|source| AnswerError::Signature { signer, source })
     };
-    if is_named(response.responder, issuer) {
+    if names_responder(response, issuer) {
         proven(issuer)?;
         return Ok(Signer::Ca);
     }
     // A broken certificate beside the signer's own does no harm; only where no other fits is it told.
     let mut broken = None;
     let mut delegate = None;
-    for der in &response.certificates {
+    for der in response.certificates() {
         match Certificate::from_der(der) {
-            Ok(certificate) if is_named(response.responder, &certificate) => {
+            Ok(certificate) if names_responder(response, &certificate) => {
                 delegate = Some(certificate);
                 break;
             }
@@ -128,7 +138,7 @@ fn signed_by(
     let Some(delegate) = delegate else {
         return Err(match broken {
             Some(error) => AnswerError::SignerCertificate(error),
-            None => AnswerError::SignerMissing { responder: responder_text(response.responder) },
+            None => AnswerError::SignerMissing { responder: responder_text(response) },
         });
     };
     let signer = delegate.subject_text();
@@ -149,24 +159,15 @@ fn signed_by(
     Ok(Signer::Delegated { subject: signer, not_after, has_ocsp_nocheck: delegate.has_ocsp_nocheck() })
 }
 
-fn is_named(responder: ResponderId<'_>, certificate: &Certificate) -> bool {
-    match responder {
-        ResponderId::ByName(name) => name == certificate.subject(),
-        ResponderId::ByKey(hash) => {
-            hash == digest(HashAlgorithm::Sha1, certificate.public_key().bits()).as_ref()
-        }
-    }
-}
-
-fn responder_text(responder: ResponderId<'_>) -> String {
-    match responder {
-        ResponderId::ByName(_) => "a name that no certificate in it has".into(),
-        ResponderId::ByKey(hash) => format!("the key with the hash {}", super::super::words::hex(hash)),
+fn responder_text(response: &BasicResponse<'_>) -> String {
+    match response.responder_key_hash {
+        None => "a name that no certificate in it has".into(),
+        Some(hash) => format!("the key with the hash {}", words::hex(hash)),
     }
 }
 
 /// RFC 6960 4.2.2.1
-fn fresh(produced_at: UnixTime, single: &SingleResponse<'_>, now: UnixTime) -> Result<(), AnswerError> {
+fn fresh(produced_at: UnixTime, single: &ParsedSingleResponse<'_>, now: UnixTime) -> Result<(), AnswerError> {
     let this_update = single.this_update;
     if let Some(next_update) = single.next_update {
         if next_update < this_update {

@@ -63,3 +63,28 @@ fn every_file_that_is_not_there_is_listed() {
         ]
     );
 }
+
+#[test]
+fn a_guard_and_fetching_that_cannot_be_are_told() {
+    let found = problems_above(
+        "[guard]\nmax_shrink = \"130%\"\nmax_released = 20\n[fetch]\nevery = \"0s\"\nmax_size = 0\n",
+    );
+    assert_eq!(
+        found,
+        [
+            "line 2, guard.max_shrink: \"130%\" is not a part of the whole (write it like \"30%\", from 0% to 100%)",
+            "line 3, guard.max_released: expected text, found a whole number (write it like max_released = \"30%\")",
+            "line 5, fetch.every: \"0s\" is not a duration of whole seconds, one or more (write it like \"24h\", \"90m\" or \"1day 12h\")",
+            "line 6, fetch.max_size: no CRL is that small (write it like \"4GiB\")",
+        ]
+    );
+    let found = problems_above("[response]\narchive_cutoff = \"200years\"\n");
+    assert!(found[0].starts_with("line 2, response.archive_cutoff: \"200years\" is over a hundred years"));
+}
+
+#[test]
+fn without_a_word_the_guard_and_fetching_are_as_usual() {
+    let config = parse(ISSUER).unwrap();
+    assert_eq!((config.guard, config.fetch), (Guard::default(), FetchOptions::default()));
+    assert_eq!(config.response.archive_cutoff, None);
+}

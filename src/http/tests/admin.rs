@@ -9,8 +9,9 @@ use std::sync::mpsc;
 struct Intake(mpsc::SyncSender<Bytes>);
 
 impl CrlIntake for Intake {
-    fn submit(&self, crl: Bytes) -> IntakeFuture {
+    fn submit(&self, crl: Bytes, submission: Submission) -> IntakeFuture {
         let result = match &crl[..] {
+            b"how" => Ok(json!(format!("{submission:?}"))),
             b"bad" => Err(Refusal::Unacceptable("the signature is wrong".to_owned())),
             b"busy" => Err(Refusal::Unavailable("the disk is full".to_owned())),
             crl => Ok(json!({ "entries": crl.len() })),
@@ -108,5 +109,30 @@ fn a_crl_over_the_cap_is_413() {
     let reply = server.ask(crl(&vec![7; (1 << 20) + 1]));
     assert_eq!((reply.status, reply.header("connection")), (413, Some("close")));
     assert!(json_of(&reply)["error"].as_str().unwrap().contains("1048576 octets"));
+    assert!(received.try_recv().is_err());
+}
+
+#[test]
+fn a_crl_is_forced_or_rehearsed_as_the_query_says_and_a_word_unknown_does_neither() {
+    let (server, received) = admin(Arc::default());
+    for (query, expected) in [
+        ("", "Guarded"),
+        ("?", "Guarded"),
+        ("?force=1", "Forced"),
+        ("?force=0", "Guarded"),
+        ("?dry_run=1", "Rehearsed"),
+        ("?force=1&dry_run=1", "Rehearsed"),
+        ("?dry_run=1&force=1", "Rehearsed"),
+    ] {
+        let head = format!("POST /api/v1/crls{query} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nhow");
+        assert_eq!(json_of(&server.ask(head)), json!(expected), "{query}");
+        received.recv().unwrap();
+    }
+    for query in ["?dry-run=1", "?force", "?force=yes", "?force=1&x"] {
+        let head = format!("POST /api/v1/crls{query} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nhow");
+        let reply = server.ask(head);
+        assert_eq!((reply.status, reply.header("connection")), (400, Some("close")), "{query}");
+        assert!(json_of(&reply)["error"].as_str().unwrap().contains("dry_run=1"));
+    }
     assert!(received.try_recv().is_err());
 }

@@ -151,12 +151,11 @@ fn weakened(certificate: &Certificate) -> Certificate {
         let raw = tbs.element().unwrap().raw;
         content.extend_from_slice(if raw == strong { &weak } else { raw });
     }
-    let (mut inner, mut outer) = (Vec::new(), Vec::new());
-    write_tlv(&mut inner, tag::SEQUENCE, &content);
+    let mut inner = tlv(tag::SEQUENCE, &content);
     inner.extend_from_slice(&weak);
     let signature = der::asn1::BitString::from_bytes(certificate.signature()).unwrap();
     inner.extend_from_slice(&signature.to_der().unwrap());
-    write_tlv(&mut outer, tag::SEQUENCE, &inner);
+    let outer = tlv(tag::SEQUENCE, &inner);
     assert!(x509_cert::Certificate::from_der(&outer).is_ok());
     Certificate::from_der(&outer).unwrap()
 }

@@ -11,6 +11,7 @@ fn golden_record() -> ScopeRecord {
         distribution_point: b"DP".to_vec(),
         contains: CertificateKinds::User,
         reasons: Some(0x0102),
+        layer: Layer::Complete,
     };
     ScopeRecord {
         number: ScopeNumber(3),

@@ -78,7 +78,11 @@ fn trap32_rows_laid_over_others_are_seen_as_one_list_before_during_and_after_fol
     drop((store, view));
     let reader = Store::open_read_only(folder.path(), &options()).unwrap();
     assert_eq!(shown(&reader.view().unwrap()), new);
+    drop(reader);
     let store = open(&folder);
+    let list = [(changed, after), (stays, before)];
+    let compared = store.compare_scope(&key, entries(&list)).unwrap();
+    assert_eq!((compared.added, compared.changed, compared.retained, compared.unchanged), (0, 0, 1, 2));
     let view = store.view().unwrap();
     store.replace_scope(crl(&other, 3), entries(&serials.map(|serial| (serial, hold)))).unwrap();
     assert_eq!((shown(&view), shown(&store.view().unwrap())), (new.clone(), new));

@@ -42,6 +42,7 @@ pub(super) fn scope_key(issuer: IssuerNumber, point: &str) -> ScopeKey {
         distribution_point: point.as_bytes().to_vec(),
         contains: CertificateKinds::All,
         reasons: None,
+        layer: Layer::Complete,
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Armor {
     /// The BEGIN or END line so far, or base64 digits that are not four yet.
     held: Vec<u8>,
     decoded: Vec<u8>,
+    /// Padding came: no digit may follow.
+    is_padded: bool,
 }
 
 impl Default for Armor {
@@ -53,7 +55,7 @@ impl Default for Armor {
 impl Armor {
     #[must_use]
     pub fn new() -> Self {
-        Self { state: State::Unknown, held: Vec::new(), decoded: Vec::new() }
+        Self { state: State::Unknown, held: Vec::new(), decoded: Vec::new(), is_padded: false }
     }
 
     /// Takes the next octets of a file and gives the next octets of DER.
@@ -85,7 +87,11 @@ impl Armor {
             let end = rest.iter().position(|&octet| octet == b'-');
             let (digits, after) = rest.split_at(end.unwrap_or(rest.len()));
             self.held.extend(digits.iter().filter(|octet| !octet.is_ascii_whitespace()));
+            if self.is_padded && !self.held.is_empty() {
+                return Err(ArmorError::Base64);
+            }
             let whole = self.held.len() / 4 * 4;
+            self.is_padded |= whole > 0 && self.held.get(whole - 1) == Some(&b'=');
             STANDARD
                 .decode_vec(self.held.get(..whole).unwrap_or_default(), &mut self.decoded)
                 .map_err(|_| ArmorError::Base64)?;
@@ -173,6 +179,11 @@ mod tests {
         assert_eq!(strip(&one.as_bytes()[..40], 5), Err(ArmorError::Unterminated));
         assert_eq!(strip(one.replace("MAAA", "MA*A").as_bytes(), 5), Err(ArmorError::Base64));
         assert_eq!(strip(one.replace("MAAA", "MAA").as_bytes(), 5), Err(ArmorError::Base64));
+        // Two encodings one behind the other, at every place where a piece may end.
+        for piece in 1..80 {
+            let twice = one.replace("MAAA", "MA==MAAA");
+            assert_eq!(strip(twice.as_bytes(), piece), Err(ArmorError::Base64), "pieces of {piece}");
+        }
         assert_eq!(strip(b"<html>", 5), Err(ArmorError::NeitherDerNorPem));
         assert_eq!(strip(b"", 5), Err(ArmorError::NeitherDerNorPem));
     }

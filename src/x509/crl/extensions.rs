@@ -3,8 +3,8 @@
 use super::{CrlError, CrlHeader};
 use crate::asn1::{self, DerError, Reader, tag};
 use crate::x509::{
-    CrlReason, Revocation, UnixTime, canonical_general_names, canonical_relative_to_issuer,
-    general_names_text,
+    CrlReason, Extension, ExtensionError, Extensions, Revocation, UnixTime, canonical_general_names,
+    canonical_relative_to_issuer, general_names_text,
 };
 use const_oid::ObjectIdentifier;
 
@@ -56,37 +56,17 @@ pub struct CrlExtensions {
     pub issuing_distribution_point: Option<IssuingDistributionPoint>,
 }
 
-/// Walks an Extensions SEQUENCE's content: object identifier, criticality, value.
-pub(super) fn walk(
-    mut extensions: Reader<'_>,
-    mut each: impl FnMut(&[u8], bool, &[u8]) -> Result<(), CrlError>,
-    malformed: impl Fn(DerError) -> CrlError,
-) -> Result<(), CrlError> {
-    // Few extensions stand in one list: looking back is cheaper than a set, and needs no memory.
-    let all = extensions;
-    let mut count = 0usize;
-    while !extensions.is_empty() {
-        let (oid, critical, value) = extension(&mut extensions).map_err(&malformed)?;
-        let mut before = all;
-        for _ in 0..count {
-            if extension(&mut before).is_ok_and(|(earlier, _, _)| earlier == oid) {
-                return Err(CrlError::DuplicateExtension { oid: readable(oid) });
-            }
-        }
-        each(oid, critical, value)?;
-        count += 1;
-    }
-    Ok(())
-}
+/// The most extensions one list may have; RFC 5280 knows nine. They are compared each with each before
+/// any signature was verified, so their number may not be a stranger's choice.
+pub const MAX_EXTENSIONS: usize = 32;
 
-fn extension<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], bool, &'a [u8]), DerError> {
-    let mut extension = reader.sequence()?;
-    let oid = extension.oid()?;
-    // `critical FALSE` written out is not DER, but says nothing wrong; several CAs write it.
-    let critical = if extension.peek() == Some(tag::BOOLEAN) { extension.boolean()? } else { false };
-    let value = extension.expect(tag::OCTET_STRING)?.content;
-    extension.finish()?;
-    Ok((oid, critical, value))
+/// The error for a list near this octet.
+fn refused(at: u64) -> impl Fn(ExtensionError<'_>) -> CrlError {
+    move |error| match error {
+        ExtensionError::Der(why) => CrlError::Malformed { at, why },
+        ExtensionError::Duplicate { oid } => CrlError::DuplicateExtension { oid: readable(oid) },
+        ExtensionError::TooMany => CrlError::TooManyExtensions,
+    }
 }
 
 /// For messages; an object identifier too long for the type shows as 0.0.
@@ -111,30 +91,18 @@ impl<'a> EntryExtensions<'a> {
             return Ok(Self { reason: Some(reason), ..Self::default() });
         }
         let mut found = Self::default();
-        let mut issuer: Option<(usize, usize)> = None;
-        walk(
-            Reader::new(content),
-            |oid, critical, value| {
-                match oid {
-                    asn1::REASON_CODE => found.reason = Some(reason_code(value, entry)?),
-                    asn1::INVALIDITY_DATE => {
-                        found.invalidity = Some(invalidity_date(value)?);
-                    }
-                    asn1::CERTIFICATE_ISSUER => {
-                        let names = general_names(value)?;
-                        let start = names.as_ptr() as usize - content.as_ptr() as usize;
-                        issuer = Some((start, start + names.len()));
-                    }
-                    _ if critical => {
-                        return Err(CrlError::UnknownCriticalEntryExtension { entry, oid: readable(oid) });
-                    }
-                    _ => {}
+        for extension in Extensions::new(Reader::new(content), MAX_EXTENSIONS) {
+            let Extension { oid, critical, value } = extension.map_err(refused(at))?;
+            match oid {
+                asn1::REASON_CODE => found.reason = Some(reason_code(value, entry)?),
+                asn1::INVALIDITY_DATE => found.invalidity = Some(invalidity_date(value)?),
+                asn1::CERTIFICATE_ISSUER => found.certificate_issuer = Some(general_names(value)?),
+                _ if critical => {
+                    return Err(CrlError::UnknownCriticalEntryExtension { entry, oid: readable(oid) });
                 }
-                Ok(())
-            },
-            |why| CrlError::Malformed { at, why },
-        )?;
-        found.certificate_issuer = issuer.and_then(|(start, end)| content.get(start..end));
+                _ => {}
+            }
+        }
         Ok(found)
     }
 
@@ -175,30 +143,20 @@ impl CrlExtensions {
     /// From the content of `crlExtensions`' SEQUENCE.
     pub(super) fn parse(content: &[u8], header: &CrlHeader, at: u64) -> Result<Self, CrlError> {
         let mut found = Self::default();
-        walk(
-            Reader::new(content),
-            |oid, critical, value| {
-                match oid {
-                    asn1::AUTHORITY_KEY_IDENTIFIER => {
-                        found.authority_key_identifier = key_identifier(value)?;
-                    }
-                    asn1::CRL_NUMBER => found.crl_number = Some(number(value, "cRLNumber")?),
-                    asn1::DELTA_CRL_INDICATOR => {
-                        found.delta_base = Some(number(value, "deltaCRLIndicator")?);
-                    }
-                    asn1::ISSUING_DISTRIBUTION_POINT => {
-                        found.issuing_distribution_point =
-                            Some(IssuingDistributionPoint::from_der(value, &header.issuer)?);
-                    }
-                    _ if critical => {
-                        return Err(CrlError::UnknownCriticalExtension { oid: readable(oid) });
-                    }
-                    _ => {}
+        for extension in Extensions::new(Reader::new(content), MAX_EXTENSIONS) {
+            let Extension { oid, critical, value } = extension.map_err(refused(at))?;
+            match oid {
+                asn1::AUTHORITY_KEY_IDENTIFIER => found.authority_key_identifier = key_identifier(value)?,
+                asn1::CRL_NUMBER => found.crl_number = Some(number(value, "cRLNumber")?),
+                asn1::DELTA_CRL_INDICATOR => found.delta_base = Some(number(value, "deltaCRLIndicator")?),
+                asn1::ISSUING_DISTRIBUTION_POINT => {
+                    found.issuing_distribution_point =
+                        Some(IssuingDistributionPoint::from_der(value, &header.issuer)?);
                 }
-                Ok(())
-            },
-            |why| CrlError::Malformed { at, why },
-        )?;
+                _ if critical => return Err(CrlError::UnknownCriticalExtension { oid: readable(oid) }),
+                _ => {}
+            }
+        }
         Ok(found)
     }
 }

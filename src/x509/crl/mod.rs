@@ -11,9 +11,11 @@
 mod armor;
 mod extensions;
 mod parser;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use armor::{Armor, ArmorError};
-pub use extensions::{CertificateKinds, CrlExtensions, IssuingDistributionPoint};
+pub use extensions::{CertificateKinds, CrlExtensions, IssuingDistributionPoint, MAX_EXTENSIONS};
 pub use parser::{CrlParser, MAX_ELEMENT};
 
 use super::{Revocation, SerialNumber, SerialNumberError, UnixTime};
@@ -113,6 +115,9 @@ pub enum CrlError {
     /// The same extension twice (RFC 5280 4.2).
     #[error("an extension stands twice: {oid}")]
     DuplicateExtension { oid: ObjectIdentifier },
+    /// More extensions in one list than [`MAX_EXTENSIONS`].
+    #[error("one list of extensions has over {MAX_EXTENSIONS} of them")]
+    TooManyExtensions,
     /// An extension's value is not what its standard says.
     #[error("the extension {name} is malformed")]
     Extension { name: &'static str },

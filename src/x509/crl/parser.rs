@@ -241,6 +241,10 @@ impl CrlParser {
             }
             self.place = Place::Entries;
         }
+        // As in `wait`, so that what is accepted does not hang on the size of the pieces.
+        if used > MAX_ELEMENT {
+            return Err(CrlError::TooLarge { at: self.used, octets: used as u64 }.into());
+        }
         visitor.header(&header)?;
         visitor.signed(&std::mem::take(&mut self.signed_start));
         visitor.signed(visible.get(..used).unwrap_or_default());

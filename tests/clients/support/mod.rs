@@ -2,9 +2,11 @@
 
 mod pki;
 mod server;
+mod web;
 
 pub use pki::{Crl, NAME, Pki};
 pub use server::{Server, demo_copy, set_ports, wait_until};
+pub use web::{Reply, Web};
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;

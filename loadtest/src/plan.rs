@@ -1,0 +1,377 @@
+//! Plans: the shape of a load in a TOML file, apart from whom it is put on.
+//!
+//! Called by `command`, which lets options override what a plan says; `drive` obeys the result.
+//! Invariants: a plan that passed [`Plan::check`] ends: its time and its count are bounded.
+//! Errors: [`PlanError`], each naming the file and, where there is one, the line or the key.
+
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A day. Nothing that runs longer is a test.
+pub const MOST_SECONDS: f64 = 86_400.0;
+/// What a machine's file descriptors and local ports carry.
+pub const MOST_CONNECTIONS: usize = 20_000;
+pub const MOST_THREADS: usize = 256;
+/// Requests of a run that names no bound of its own.
+pub const DEFAULT_MOST_REQUESTS: u64 = 100_000_000;
+
+/// The shape of a load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    pub name: String,
+    /// For people: what it stands for, and where its figures come from.
+    #[serde(default)]
+    pub about: String,
+    pub load: Load,
+    #[serde(default)]
+    pub request: RequestMix,
+}
+
+/// When requests are sent, and over what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    #[serde(rename = "loop")]
+    pub mode: Loop,
+    #[serde(default = "default_connections")]
+    pub connections: usize,
+    #[serde(default = "one")]
+    pub threads: usize,
+    /// Whether a connection serves more than one request.
+    #[serde(default = "yes")]
+    pub keep_alive: bool,
+    /// How long an answer is waited for, from when the request was sent.
+    #[serde(default = "default_timeout")]
+    pub timeout_seconds: f64,
+    /// The bound on the count.
+    #[serde(default = "default_most_requests")]
+    pub most_requests: u64,
+    /// Closed loop only: how long it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// Open loop only: the rates, one after another.
+    #[serde(default, rename = "phase", skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
+    /// Of everything that is drawn by chance, so that a run can be repeated.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// What decides when the next request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loop {
+    /// The time: requests arrive at a rate, whether or not earlier ones were answered.
+    Open,
+    /// The answer to the one before: each connection always has one request out.
+    Closed,
+}
+
+/// A part of an open loop.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    pub seconds: f64,
+    /// Requests a second.
+    pub rate: f64,
+    /// Where the rate goes in a straight line; left out, it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_at_end: Option<f64>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestMix {
+    pub serials: Order,
+    pub zipf_exponent: f64,
+    /// The share of requests that are GET, 0 to 1.
+    pub get_share: f64,
+    /// The share of requests with a nonce, 0 to 1.
+    pub nonce_share: f64,
+    pub certificates: usize,
+    pub hash: HashMix,
+}
+
+/// Whom requests ask about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// Each once, as the file lists them.
+    InOrder,
+    /// Each once, in an order drawn by chance.
+    Shuffled,
+    /// Few often and most seldom; who is asked often is drawn by chance.
+    Zipf,
+}
+
+/// The hash algorithms of CertIDs, by weight.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HashMix {
+    #[serde(default)]
+    pub sha1: f64,
+    #[serde(default)]
+    pub sha256: f64,
+    #[serde(default)]
+    pub sha384: f64,
+    #[serde(default)]
+    pub sha512: f64,
+}
+
+fn default_connections() -> usize {
+    32
+}
+fn one() -> usize {
+    1
+}
+fn yes() -> bool {
+    true
+}
+fn default_timeout() -> f64 {
+    5.0
+}
+fn default_most_requests() -> u64 {
+    DEFAULT_MOST_REQUESTS
+}
+
+impl Default for RequestMix {
+    fn default() -> Self {
+        Self {
+            serials: Order::Shuffled,
+            zipf_exponent: 1.0,
+            get_share: 0.0,
+            nonce_share: 0.0,
+            certificates: 1,
+            // What most clients still send (RFC 9919 3.1.1 has both).
+            hash: HashMix { sha1: 1.0, sha256: 0.0, sha384: 0.0, sha512: 0.0 },
+        }
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error("{}: cannot be read: {source} (plans lie in loadtest/plans/)", .file.display())]
+    Read { file: PathBuf, source: std::io::Error },
+    #[error("{}: line {line}: {why} (loadtest/README.md lists the keys of a plan)", .file.display())]
+    Syntax { file: PathBuf, line: usize, why: String },
+}
+
+impl Plan {
+    /// What runs when no plan is named: a closed loop for ten seconds.
+    #[must_use]
+    pub fn without_file() -> Self {
+        Self {
+            name: "command line".into(),
+            about: String::new(),
+            load: Load {
+                mode: Loop::Closed,
+                connections: default_connections(),
+                threads: 1,
+                keep_alive: true,
+                timeout_seconds: default_timeout(),
+                most_requests: DEFAULT_MOST_REQUESTS,
+                seconds: Some(10.0),
+                phases: Vec::new(),
+                seed: 0,
+            },
+            request: RequestMix::default(),
+        }
+    }
+
+    /// Reads a plan; [`Plan::check`] is the caller's, after its own changes.
+    pub fn read(file: &Path) -> Result<Self, PlanError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| PlanError::Read { file: file.to_path_buf(), source })?;
+        Self::parse(&text, file)
+    }
+
+    /// `file` is for the error alone.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, PlanError> {
+        toml::from_str(text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            let before = text.as_bytes().iter().take(offset);
+            let line = 1 + before.filter(|&&octet| octet == b'\n').count();
+            let why = error.message().lines().collect::<Vec<_>>().join(" ");
+            PlanError::Syntax { file: file.to_path_buf(), line, why }
+        })
+    }
+
+    /// How long it runs at most, timeouts of the last requests aside.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        match self.load.mode {
+            Loop::Open => self.load.phases.iter().map(|phase| phase.seconds).sum(),
+            Loop::Closed => self.load.seconds.unwrap_or(0.0),
+        }
+    }
+
+    /// Everything that is wrong with it, each `KEY: WHY`.
+    #[must_use]
+    pub fn check(&self) -> Vec<String> {
+        let (load, request) = (&self.load, &self.request);
+        let mut faults = Vec::new();
+        let mut fault = |wrong: bool, text: String| {
+            if wrong {
+                faults.push(text);
+            }
+        };
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        match load.mode {
+            Loop::Open => {
+                fault(
+                    load.phases.is_empty(),
+                    "load.phase: an open loop has at least one [[load.phase]]".into(),
+                );
+                fault(
+                    load.seconds.is_some(),
+                    "load.seconds: an open loop lasts as long as its phases".into(),
+                );
+            }
+            Loop::Closed => {
+                fault(
+                    !load.phases.is_empty(),
+                    "load.phase: a closed loop has no rates: use loop = \"open\"".into(),
+                );
+                fault(
+                    load.seconds.is_none(),
+                    "load.seconds: a closed loop has to say how long it runs".into(),
+                );
+            }
+        }
+        for (number, phase) in load.phases.iter().enumerate() {
+            let at = format!("load.phase, number {}", number + 1);
+            let rates = [phase.rate, phase.rate_at_end.unwrap_or(0.0)];
+            fault(
+                !positive(phase.seconds),
+                format!("{at}: seconds has to be above 0, not {}", phase.seconds),
+            );
+            fault(
+                rates.iter().any(|rate| !(0.0..=1e7).contains(rate)),
+                format!("{at}: a rate is between 0 and 10,000,000 a second"),
+            );
+        }
+        let seconds = self.seconds();
+        let bounded = positive(seconds) && seconds <= MOST_SECONDS;
+        fault(
+            !bounded,
+            format!("load: the run would last {seconds} seconds: above 0, at most {MOST_SECONDS}"),
+        );
+        fault(
+            !(1..=MOST_CONNECTIONS).contains(&load.connections),
+            format!("load.connections: 1 to {MOST_CONNECTIONS}, not {}", load.connections),
+        );
+        fault(
+            !(1..=MOST_THREADS).contains(&load.threads) || load.threads > load.connections,
+            format!("load.threads: 1 to {MOST_THREADS} and not above the connections, not {}", load.threads),
+        );
+        fault(
+            !(positive(load.timeout_seconds) && load.timeout_seconds <= 600.0),
+            format!("load.timeout_seconds: above 0, at most 600, not {}", load.timeout_seconds),
+        );
+        fault(load.most_requests == 0, "load.most_requests: at least 1".into());
+        for (key, share) in [("get_share", request.get_share), ("nonce_share", request.nonce_share)] {
+            fault(!(0.0..=1.0).contains(&share), format!("request.{key}: a share is 0 to 1, not {share}"));
+        }
+        let most = ocsprey::ocsp::MAX_CERT_IDS;
+        fault(
+            !(1..=most).contains(&request.certificates),
+            format!("request.certificates: 1 to {most}, not {}", request.certificates),
+        );
+        fault(
+            !(0.0..=10.0).contains(&request.zipf_exponent),
+            format!("request.zipf_exponent: 0 to 10, not {}", request.zipf_exponent),
+        );
+        let weights = request.hash.weights();
+        fault(
+            weights.iter().any(|weight| !(0.0..=1e9).contains(weight)) || weights.iter().sum::<f64>() <= 0.0,
+            "request.hash: weights are not negative, and one of them is above 0".into(),
+        );
+        faults
+    }
+}
+
+impl HashMix {
+    /// In the order of [`ocsprey::x509::HashAlgorithm::ALL`].
+    #[must_use]
+    pub fn weights(&self) -> [f64; 4] {
+        [self.sha1, self.sha256, self.sha384, self.sha512]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(text: &str) -> Result<Plan, PlanError> {
+        Plan::parse(text, Path::new("a.toml"))
+    }
+
+    fn error(text: &str) -> String {
+        plan(text).unwrap_err().to_string()
+    }
+
+    const CLOSED: &str = "name = \"a\"\n[load]\nloop = \"closed\"\nseconds = 1\n";
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let told = error(&format!("{CLOSED}conections = 3\n"));
+        assert!(told.starts_with("a.toml: line 5: unknown field `conections`"), "{told}");
+        let told = error(&format!("{CLOSED}[request]\nnonce = 1.0\n"));
+        assert!(told.starts_with("a.toml: line 6: unknown field `nonce`"), "{told}");
+        assert!(!told.contains('\n'), "one line: {told}");
+    }
+
+    #[test]
+    fn a_wrong_word_or_type_tells_what_is_allowed() {
+        let told = error("name = \"a\"\n[load]\nloop = \"ajar\"\n");
+        assert!(told.contains("line 3") && told.contains("`open`") && told.contains("`closed`"), "{told}");
+        let told = error(&format!("{CLOSED}connections = \"many\"\n"));
+        assert!(told.contains("line 5") && told.contains("\"many\""), "{told}");
+        assert!(error("[load\n").contains("line 1"));
+        assert!(error("name = \"a\"\n").contains("missing field `load`"));
+    }
+
+    #[test]
+    fn a_plan_without_bounds_is_refused() {
+        assert_eq!(plan(CLOSED).unwrap().check(), Vec::<String>::new());
+        let faults = plan("name = \"a\"\n[load]\nloop = \"closed\"\n").unwrap().check();
+        assert!(faults.iter().any(|fault| fault.starts_with("load.seconds:")), "{faults:?}");
+        let faults = plan(&CLOSED.replace("seconds = 1", "seconds = 1e9")).unwrap().check();
+        assert!(faults.iter().any(|fault| fault.contains("would last")), "{faults:?}");
+        let faults = plan(&CLOSED.replace("seconds = 1", "seconds = nan")).unwrap().check();
+        assert!(faults.iter().any(|fault| fault.contains("would last")), "{faults:?}");
+    }
+
+    #[test]
+    fn every_fault_is_told_and_not_only_the_first() {
+        let text = "name = \"a\"\n[load]\nloop = \"open\"\nconnections = 0\n\
+                    [request]\nget_share = 2\ncertificates = 0\nhash = { sha1 = 0 }\n";
+        let faults = plan(text).unwrap().check();
+        for key in [
+            "load.phase:",
+            "load.connections:",
+            "request.get_share:",
+            "request.certificates:",
+            "request.hash:",
+        ] {
+            assert!(faults.iter().any(|fault| fault.starts_with(key)), "{key}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn every_plan_that_comes_with_it_can_be_run() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let file = entry.unwrap().path();
+            let plan = Plan::read(&file).unwrap();
+            assert_eq!(plan.check(), Vec::<String>::new(), "{}", file.display());
+            assert_eq!(file.file_stem().unwrap().to_str(), Some(plan.name.as_str()));
+            seen += 1;
+        }
+        assert!(seen >= 4);
+    }
+}
