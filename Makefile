@@ -13,7 +13,7 @@ CARDS    ?=
 WORKSPACE := --release --workspace --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench interop fmt lint deny clean-demo tools tools-interop
+.PHONY: help demo build test bench soak interop fmt lint deny clean-demo tools tools-interop
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ test: tools ## Runs every test, with openssl and GnuTLS among the judges
 
 bench: tools ## Runs the micro benchmarks (criterion)
 	cargo bench --workspace --locked
+
+soak: tools ## Measures CRLs of 10 million entries, 20 GB in /tmp for half an hour (ENTRIES=1000000 for less); kills large loads
+	cargo build --release --locked --bin ocsprey --example soak
+	OCSPREY_TEST_ROWS=1000000 cargo test --release --locked --lib store::tests::crash
+	tests/soak/run --ocsprey $(OCSPREY) --soak $(CARGO_TARGET_DIR)/release/examples/soak --entries $(or $(ENTRIES),10000000)
 
 interop: build tools-interop ## Lets Java, NSS, pkilint, openssl and GnuTLS judge every kind of answer
 	python3 tests/interop/run --ocsprey $(OCSPREY)

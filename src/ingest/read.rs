@@ -35,7 +35,7 @@ pub fn read_crl(
 ) -> Result<CrlContent, Refused> {
     let mut armor = Armor::new();
     let mut parser = CrlParser::new();
-    let mut reading = Reading { accept, sorter, sha256: Sha256Stream::new(), verifier: None };
+    let mut reading = Reading { accept, sorter, sha256: None, verifier: None };
     let mut piece = vec![0; PIECE];
     loop {
         let count = match source.read(&mut piece) {
@@ -51,20 +51,19 @@ pub fn read_crl(
     let (header, trailer) = parser.finish()?;
     // A parser that finished has shown its header.
     let (algorithm, verifier) = reading.verifier.ok_or(CrlError::Version)?;
-    Ok(CrlContent {
-        header,
-        trailer,
-        algorithm,
-        verifier,
-        sha256: reading.sha256.finish(),
-        entries: reading.sorter.finish()?,
-    })
+    let sha256 = match reading.sha256 {
+        Some(stream) => stream.finish(),
+        // It is the hash that was signed.
+        None => verifier.sha256().ok_or(CrlError::Version)?,
+    };
+    Ok(CrlContent { header, trailer, algorithm, verifier, sha256, entries: reading.sorter.finish()? })
 }
 
 struct Reading<A> {
     accept: A,
     sorter: Sorter,
-    sha256: Sha256Stream,
+    /// Only where the verifier does not compute that very hash: hashing is a good part of all the work.
+    sha256: Option<Sha256Stream>,
     verifier: Option<(SignatureAlgorithm, StreamVerifier)>,
 }
 
@@ -74,12 +73,16 @@ impl<A: FnMut(&CrlHeader) -> Result<(), Refused>> CrlVisitor for Reading<A> {
     fn header(&mut self, header: &CrlHeader) -> Result<(), Refused> {
         (self.accept)(header)?;
         let algorithm = SignatureAlgorithm::from_algorithm_identifier(&header.signature_algorithm)?;
-        self.verifier = Some((algorithm, StreamVerifier::new(algorithm)));
+        let verifier = StreamVerifier::new(algorithm);
+        self.sha256 = (!verifier.has_sha256()).then(Sha256Stream::new);
+        self.verifier = Some((algorithm, verifier));
         Ok(())
     }
 
     fn signed(&mut self, octets: &[u8]) {
-        self.sha256.update(octets);
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(octets);
+        }
         if let Some((_, verifier)) = &mut self.verifier {
             verifier.update(octets);
         }

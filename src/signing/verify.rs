@@ -157,6 +157,24 @@ impl StreamVerifier {
         }
     }
 
+    /// SHA-256 of the message so far, where that is what is signed and was computed anyway.
+    #[must_use]
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        match &self.seen {
+            #[cfg(feature = "aws-lc")]
+            Seen::Hashed(context) if *context.algorithm() == library::digest::SHA256 => {
+                context.clone().finish().as_ref().try_into().ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether [`StreamVerifier::sha256`] gives a hash, whatever comes.
+    #[must_use]
+    pub fn has_sha256(&self) -> bool {
+        self.sha256().is_some()
+    }
+
     /// Ends the message and verifies its signature (the content of a BIT STRING).
     ///
     /// # Errors

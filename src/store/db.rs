@@ -1,7 +1,7 @@
 //! RocksDB as the store uses it: one database, four typed column families, batches. Nothing
 //! outside `store` names rocksdb, and little outside this file does.
 //!
-//! Look-ups: whole-key bloom filters, a hash index in the data blocks, and a lock-free block cache
+//! Look-ups: whole-key bloom filters, a hash index in the inventory's blocks, and a lock-free block cache
 //! that also holds filters and indexes, in partitions, so that memory stays within the cache's size
 //! however many rows there are. Writes: every batch goes through the log (WAL). A batch that is not
 //! synced may be lost when the machine stops, but never out of order: what survives is everything
@@ -13,8 +13,8 @@ use super::error::StoreError;
 use super::format::{BadRow, FORMAT, FORMAT_KEY, RowKey, decode_number};
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
-    DBCompressionType, DBPinnableSlice, DBRawIterator, DataBlockIndexType, ErrorKind, LogLevel, Options,
-    ReadOptions, WriteBatch, WriteOptions,
+    DBCompressionType, DBPinnableSlice, DBRawIterator, DataBlockIndexType, Env, ErrorKind,
+    IngestExternalFileOptions, LogLevel, Options, ReadOptions, SstFileWriter, WriteBatch, WriteOptions,
 };
 use std::path::{Path, PathBuf};
 
@@ -42,23 +42,36 @@ impl Family {
     fn options(self, options: &StoreOptions, cache: &Cache) -> Options {
         let mut table = BlockBasedOptions::default();
         table.set_block_cache(cache);
-        table.set_bloom_filter(10.0, false);
-        table.set_whole_key_filtering(true);
+        // The index by scope is only ever walked: no filter to build, to store, or to keep in memory, and
+        // no hash in its blocks, which may be larger.
+        let is_looked_up = self != Self::ScopeRows;
+        if is_looked_up {
+            table.set_bloom_filter(10.0, false);
+            table.set_whole_key_filtering(true);
+            table.set_partition_filters(true);
+            // In the inventory nearly every look-up is a hit, of which a hash index takes 0.2 us off; nearly
+            // every one in `status` ends at the filter, and its files are built while somebody waits.
+            if self == Self::Inventory {
+                table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+            }
+        } else {
+            table.set_block_size(32 << 10);
+        }
         table.set_cache_index_and_filter_blocks(true);
         table.set_pin_l0_filter_and_index_blocks_in_cache(true);
         // Partitions of 4 KiB: a filter of 64 MiB of rows is 1 to 2 MiB, and a small cache would lose
         // and reload all of it for one look-up. They cost 0.3 us a look-up (0.9 us a miss against 0.6).
         table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
-        table.set_partition_filters(true);
         table.set_metadata_block_size(4096);
         table.set_pin_top_level_index_and_filter(true);
-        table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
 
         let mut family = Options::default();
         family.set_block_based_table_factory(&table);
         family.set_compression_type(DBCompressionType::None);
-        family.set_memtable_whole_key_filtering(true);
-        family.set_memtable_prefix_bloom_ratio(0.02);
+        if is_looked_up {
+            family.set_memtable_whole_key_filtering(true);
+            family.set_memtable_prefix_bloom_ratio(0.02);
+        }
         let buffer = match self {
             Self::Meta => 4 << 20,
             Self::Status | Self::ScopeRows | Self::Inventory => options.write_buffer_bytes,
@@ -81,6 +94,9 @@ pub struct Db {
     rocks: DB,
     path: PathBuf,
     access: Access,
+    /// How files of `status` and of `scope_rows` are laid out, for those that are made outside RocksDB.
+    layouts: [Options; 2],
+    max_batch_rows: usize,
 }
 
 impl Db {
@@ -93,9 +109,18 @@ impl Db {
         let mut all = database_options(options);
         all.create_if_missing(true);
         all.create_missing_column_families(true);
-        let rocks =
-            DB::open_cf_descriptors(&all, path, families(options)).map_err(|error| failure(path, &error))?;
-        let db = Self { rocks, path: path.to_owned(), access: Access::Write };
+        let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
+        let rocks = DB::open_cf_descriptors(&all, path, families(options, &cache))
+            .map_err(|error| failure(path, &error))?;
+        let db = Self {
+            rocks,
+            path: path.to_owned(),
+            access: Access::Write,
+            layouts: layouts(options, &cache),
+            max_batch_rows: options.max_batch_rows,
+        };
+        // The lock is ours, so files that stand there belong to no one: a killed load left them.
+        let _ = std::fs::remove_dir_all(db.staging_folder());
         if !db.check_format()? {
             // A crash before this is durable leaves a store without any row, which the next start finds
             // and numbers the same way.
@@ -126,10 +151,17 @@ impl Db {
             return Err(StoreError::Missing { path: path.to_owned() });
         }
         Self::refuse_foreign_families(path)?;
-        let rocks =
-            DB::open_cf_descriptors_read_only(&database_options(options), path, families(options), false)
-                .map_err(|error| failure(path, &error))?;
-        let db = Self { rocks, path: path.to_owned(), access: Access::Read };
+        let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
+        let all = database_options(options);
+        let rocks = DB::open_cf_descriptors_read_only(&all, path, families(options, &cache), false)
+            .map_err(|error| failure(path, &error))?;
+        let db = Self {
+            rocks,
+            path: path.to_owned(),
+            access: Access::Read,
+            layouts: layouts(options, &cache),
+            max_batch_rows: options.max_batch_rows,
+        };
         if db.check_format()? { Ok(db) } else { Err(StoreError::Missing { path: path.to_owned() }) }
     }
 
@@ -184,6 +216,34 @@ impl Db {
 
     pub fn rocks(&self) -> &DB {
         &self.rocks
+    }
+
+    /// Changed rows that one batch may hold.
+    pub fn max_batch_rows(&self) -> usize {
+        self.max_batch_rows
+    }
+
+    /// Where files of rows are made before the store takes them in: on the same disk, since they are moved.
+    pub fn staging_folder(&self) -> PathBuf {
+        self.path.join("staged")
+    }
+
+    /// Makes files of `status` or `scope_rows`.
+    pub fn file_writer(&self, family: Family) -> SstFileWriter<'_> {
+        let [status, scope_rows] = &self.layouts;
+        SstFileWriter::create(if family == Family::ScopeRows { scope_rows } else { status })
+    }
+
+    /// Takes finished files into `family` and takes them away from where they were: all of them
+    /// or none, durably, as the newest rows of their keys.
+    pub fn take_files(&self, family: Family, files: Vec<PathBuf>) -> Result<(), StoreError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let mut ingest = IngestExternalFileOptions::default();
+        ingest.set_move_files(true);
+        let taken = self.rocks.ingest_external_file_cf_opts(&self.family(family)?, &ingest, files);
+        taken.map_err(|error| self.failed(&error))
     }
 
     pub fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
@@ -348,6 +408,16 @@ impl Batch<'_> {
 
 fn database_options(options: &StoreOptions) -> Options {
     let mut all = Options::default();
+    // Compactions give way to everybody who answers: lowest priority for processor and disk, and a steady
+    // rate, so that a large one does not fill the disk's queue. (Flushes, which a writer may have
+    // to wait for, keep the ordinary priority, and come first at the same limit.)
+    if let Ok(mut env) = Env::new() {
+        env.lower_thread_pool_cpu_priority();
+        env.lower_thread_pool_io_priority();
+        all.set_env(&env);
+    }
+    let rate = i64::try_from(options.background_bytes_per_second).unwrap_or(i64::MAX);
+    all.set_ratelimiter(rate.max(1 << 20), 100_000, 10);
     all.set_max_background_jobs(i32::try_from(options.background_threads).unwrap_or(i32::MAX).max(2));
     all.set_max_open_files(
         options.max_open_files.map_or(-1, |files| i32::try_from(files).unwrap_or(i32::MAX)),
@@ -366,12 +436,15 @@ fn database_options(options: &StoreOptions) -> Options {
     all
 }
 
-fn families(options: &StoreOptions) -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
+fn families(options: &StoreOptions, cache: &Cache) -> Vec<ColumnFamilyDescriptor> {
     Family::ALL
         .into_iter()
-        .map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(options, &cache)))
+        .map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(options, cache)))
         .collect()
+}
+
+fn layouts(options: &StoreOptions, cache: &Cache) -> [Options; 2] {
+    [Family::Status, Family::ScopeRows].map(|family| family.options(options, cache))
 }
 
 /// RocksDB's error in our words. The lock is told apart by its message, the only thing RocksDB gives:

@@ -14,11 +14,12 @@
 //! | | `D`, canonical distribution point | distribution point u32 |
 //! | | `K`, [scope key](scope_key) | scope u32 |
 //! | | `S`, scope u32 | [scope record](encode_record) |
-//! | | `P`, scope u32 | issuer u32: rows of a scope that has no record (first load under way, or removal) |
+//! | | `P`, scope u32 | issuer u32, perhaps base scope u32: rows of a scope that has no record (a load under way, or a removal) |
+//! | | `O`, scope u32 | base scope u32: the rows of this scope are laid over those of the base |
 //! | | `V`, issuer u32 | version, 0 (partial) or 1 (complete), rows u64 |
 //!
 //! A body is one octet of flags (low four bits the reason, 0 for none; 0x10 retained; 0x20 an
-//! invalidity date follows), then the revocation time and perhaps the invalidity date, each five
+//! invalidity date follows; 0x40, alone and only in rows laid over others: no row any more), then the revocation time and perhaps the invalidity date, each five
 //! octets of seconds since the year 0. Serial octets are those of the DER INTEGER, so keys of one
 //! number sort as [`SerialNumber`] does, and a serial that is a prefix of another is another key.
 
@@ -127,10 +128,11 @@ pub struct RowKey {
 impl RowKey {
     pub fn new(number: u32, serial: &SerialNumber) -> Self {
         let mut octets = [0; 4 + SerialNumber::MAX_OCTETS];
-        let source = number.to_be_bytes().into_iter().chain(serial.as_bytes().iter().copied());
-        for (place, octet) in octets.iter_mut().zip(source) {
-            *place = octet;
-        }
+        // All of it, padding too: two copies of a fixed size, where a loop over octets took longer than
+        // all else that is done to a row here.
+        let (front, back) = octets.split_at_mut(4);
+        front.copy_from_slice(&number.to_be_bytes());
+        back.copy_from_slice(serial.padded());
         Self { octets, len: 4 + serial.as_bytes().len() }
     }
 }
@@ -152,6 +154,7 @@ pub fn serial_of(key: &[u8]) -> Result<SerialNumber, BadRow> {
 const REASON: u8 = 0x0f;
 const RETAINED: u8 = 0x10;
 const INVALIDITY: u8 = 0x20;
+const GONE: u8 = 0x40;
 
 /// What a scope says of a serial, as it stands in rows. Two are equal exactly when their octets are,
 /// which is how the difference between two CRLs is found.
@@ -173,6 +176,14 @@ impl Body {
             flags |= INVALIDITY;
         }
         Self { flags, time: revocation.time, invalidity: revocation.invalidity.unwrap_or(UnixTime::EPOCH) }
+    }
+
+    /// Laid over a row, it takes that row away.
+    pub const GONE: Self = Self { flags: GONE, time: UnixTime::MIN, invalidity: UnixTime::EPOCH };
+
+    /// The row that stands when this one is laid over another.
+    pub fn over(self) -> Option<Self> {
+        (self != Self::GONE).then_some(self)
     }
 
     pub fn is_retained(&self) -> bool {
@@ -211,10 +222,13 @@ impl Body {
         let [flags] = octets.array()?;
         let known =
             flags & !(REASON | RETAINED | INVALIDITY) == 0 && CrlReason::from_value(flags & REASON).is_some();
-        if !known {
+        if !known && flags != GONE {
             return Err(BadRow(octets.row));
         }
         let time = octets.time()?;
+        if flags == GONE && time != Self::GONE.time {
+            return Err(BadRow(octets.row));
+        }
         let invalidity = if flags & INVALIDITY != 0 { octets.time()? } else { UnixTime::EPOCH };
         Ok(Self { flags, time, invalidity })
     }
@@ -352,6 +366,22 @@ pub fn name_key(kind: NumberKind, name: &[u8]) -> Vec<u8> {
     let mut key = vec![kind as u8];
     key.extend_from_slice(name);
     key
+}
+
+/// The value of a `P` row.
+pub fn encode_unrecorded(issuer: IssuerNumber, base: Option<ScopeNumber>) -> Vec<u8> {
+    let mut out = issuer.0.to_be_bytes().to_vec();
+    out.extend(base.into_iter().flat_map(|base| base.0.to_be_bytes()));
+    out
+}
+
+/// From the value of a `P` row.
+pub fn decode_unrecorded(value: &[u8]) -> Result<(IssuerNumber, Option<ScopeNumber>), BadRow> {
+    let mut octets = Octets::new("a mark of unfinished work", value);
+    let issuer = IssuerNumber(octets.u32()?);
+    let base = if octets.rest.is_empty() { None } else { Some(ScopeNumber(octets.u32()?)) };
+    octets.end()?;
+    Ok((issuer, base))
 }
 
 /// `R` and a name: a note of the write side.

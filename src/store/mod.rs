@@ -14,8 +14,8 @@
 //! Errors: [`StoreError`], which never names a serial number.
 //!
 //! Layers: [`format`] (octets), [`db`] (RocksDB, typed families, batches), then [`registry`] (numbers and
-//! records), [`replace`] and [`inventory`] (writing), [`view`] (reading), and this file. The rows are
-//! described in [`format`].
+//! records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`] (writing), [`view`] (reading), and this file.
+//! The rows are described in [`format`].
 
 #![expect(clippy::disallowed_types, reason = "the pen of the one writer; readers never touch it")]
 
@@ -26,8 +26,10 @@ mod inventory;
 mod registry;
 mod replace;
 mod scope;
+mod staging;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 mod view;
 
 pub use error::{LoadError, ReplaceError, StoreError};
@@ -59,6 +61,10 @@ pub struct StoreOptions {
     pub write_buffer_bytes: usize,
     /// The log that is replayed after a crash; its length is the time to start.
     pub max_wal_bytes: u64,
+    /// Octets a second that flushing and compacting may write.
+    pub background_bytes_per_second: u64,
+    /// Changed rows that go into one batch, in memory; more are staged in files first.
+    pub max_batch_rows: usize,
 }
 
 impl Default for StoreOptions {
@@ -69,6 +75,8 @@ impl Default for StoreOptions {
             max_open_files: None,
             write_buffer_bytes: 32 << 20,
             max_wal_bytes: 256 << 20,
+            background_bytes_per_second: 128 << 20,
+            max_batch_rows: 100_000,
         }
     }
 }

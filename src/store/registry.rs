@@ -3,8 +3,8 @@
 use super::db::{Batch, Cursor, Db, Durability, Family};
 use super::error::StoreError;
 use super::format::{
-    NumberKind, decode_inventory_state, decode_number, decode_record, last_number_key, name_key, number_key,
-    number_of_key, scope_key,
+    NumberKind, decode_inventory_state, decode_number, decode_record, decode_unrecorded, last_number_key,
+    name_key, number_key, number_of_key, scope_key,
 };
 use super::scope::{InventoryState, IssuerNumber, ScopeKey, ScopeNumber, ScopeRecord};
 
@@ -75,21 +75,55 @@ pub fn scopes(db: &Db, snapshot: Option<&rocksdb::Snapshot<'_>>) -> Result<Vec<S
 pub fn scope(db: &Db, key: &ScopeKey) -> Result<Option<ScopeRecord>, StoreError> {
     let Some(value) = db.get_meta(&scope_key(key))? else { return Ok(None) };
     let number = decode_number("the number of a scope", &value).map_err(|bad| db.bad(bad))?;
-    let Some(value) = db.get_meta(&number_key(b'S', number))? else { return Ok(None) };
-    decode_record(ScopeNumber(number), &value).map(Some).map_err(|bad| db.bad(bad))
+    record(db, ScopeNumber(number))
 }
 
-/// The scopes that have rows and no record: first loads that were cut short, and removals.
-pub fn unrecorded(db: &Db) -> Result<Vec<(ScopeNumber, IssuerNumber)>, StoreError> {
+/// A scope number whose rows no reader sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unrecorded {
+    pub scope: ScopeNumber,
+    pub issuer: IssuerNumber,
+    /// The scope that the rows were to be laid over.
+    pub base: Option<ScopeNumber>,
+}
+
+/// The scope numbers that have rows and no record: loads that were cut short, and removals.
+pub fn unrecorded(db: &Db) -> Result<Vec<Unrecorded>, StoreError> {
     let mut found = Vec::new();
     let mut rows: Cursor<'_> = db.rows_from(Family::Meta, b"P", None)?;
     while let Some((key, value)) = rows.current() {
-        let number = number_of_key(key).map_err(|bad| db.bad(bad))?;
-        let issuer = decode_number("a mark of unfinished work", value).map_err(|bad| db.bad(bad))?;
-        found.push((ScopeNumber(number), IssuerNumber(issuer)));
+        let scope = ScopeNumber(number_of_key(key).map_err(|bad| db.bad(bad))?);
+        let (issuer, base) = decode_unrecorded(value).map_err(|bad| db.bad(bad))?;
+        found.push(Unrecorded { scope, issuer, base });
         rows.advance()?;
     }
     Ok(found)
+}
+
+/// Rows of one scope number that are laid over those of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlay {
+    pub scope: ScopeNumber,
+    pub base: ScopeNumber,
+}
+
+/// Every overlay that is not folded yet, now or as of `snapshot`; at most one as a rule.
+pub fn overlays(db: &Db, snapshot: Option<&rocksdb::Snapshot<'_>>) -> Result<Vec<Overlay>, StoreError> {
+    let mut found = Vec::new();
+    let mut rows = db.rows_from(Family::Meta, b"O", snapshot)?;
+    while let Some((key, value)) = rows.current() {
+        let scope = number_of_key(key).map_err(|bad| db.bad(bad))?;
+        let base = decode_number("the base of an overlay", value).map_err(|bad| db.bad(bad))?;
+        found.push(Overlay { scope: ScopeNumber(scope), base: ScopeNumber(base) });
+        rows.advance()?;
+    }
+    Ok(found)
+}
+
+/// The record of the scope with this number.
+pub fn record(db: &Db, number: ScopeNumber) -> Result<Option<ScopeRecord>, StoreError> {
+    let Some(value) = db.get_meta(&number_key(b'S', number.0))? else { return Ok(None) };
+    decode_record(number, &value).map(Some).map_err(|bad| db.bad(bad))
 }
 
 /// An issuer's inventory, from the value of its `V` row.

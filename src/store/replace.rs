@@ -5,30 +5,30 @@
 //!
 //! What makes a change visible is always one synced batch that holds the scope's record:
 //!
-//! - A scope that has a record: the status rows, the index rows and the new record are that one
-//!   batch. Its memory grows with the difference (about 100 octets a changed entry), not with the CRL.
-//! - A first load can be of millions, so its rows go in batches of a few megabytes under a new scope
-//!   number, which no reader shows as long as no record has that number, then one batch adds the
-//!   record. (Sorted SST files would load them faster still; the record that shows them stays.)
+//! - A change of up to `max_batch_rows` rows (a daily refresh, a partition's first CRL) is that batch:
+//!   status rows, index rows and record. It takes about 100 octets of memory a row.
+//! - A larger first load is staged ([`super::staging`]) under the new scope's number, which no reader
+//!   shows as long as no record has it. Then the batch adds the record.
+//! - A larger change to a held scope (a mass revocation) is staged likewise, under a number of its own.
+//!   Then the batch writes the record, and with it `O`: this number's rows are laid over the scope's. From
+//!   there readers see the new CRL; the rows are folded into the scope's own afterwards, which changes
+//!   nothing for them ([`super::unfinished`]).
 //! - A removal is the other way round: one batch takes the record away, then the rows are swept.
 //!
-//! Rows without a record have a mark in `meta` (`P`), written before the first of them and deleted
-//! after the last; whoever writes next sweeps them first.
+//! Memory grows with neither the CRL nor the change. Rows without a record have a mark in `meta` (`P`),
+//! synced before the first of them is there and deleted with the last, or with the record; whoever writes next
+//! sweeps them first.
 
 use super::db::{Batch, Cursor, Db, Durability, Family};
 use super::error::{ReplaceError, StoreError};
-use super::format::{Body, NumberKind, RowKey, encode_record, number_key, scope_key, serial_of, with_status};
+use super::format::{Body, NumberKind, encode_record, encode_unrecorded, number_key, scope_key, serial_of};
 use super::registry;
 use super::scope::{
     DistributionPointNumber, IssuerNumber, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord, ScopeRecordDraft,
 };
+use super::staging::Staging;
+use super::unfinished::{self, put_rows};
 use crate::x509::{Revocation, SerialNumber};
-
-/// Octets of a batch of rows that nobody sees yet.
-const CHUNK: usize = 4 << 20;
-
-/// Changed serials whose status rows are read together.
-const GROUP: usize = 256;
 
 /// Replaces the scope of `next`. Under the writer's lock; `approve` has the last word before the commit.
 pub fn replace<E>(
@@ -37,7 +37,7 @@ pub fn replace<E>(
     entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
     approve: impl FnOnce(&ScopeChange) -> Result<(), E>,
 ) -> Result<ScopeChange, ReplaceError<E>> {
-    sweep(db)?;
+    unfinished::finish(db)?;
     let distribution_point_number = if next.key.distribution_point.is_empty() {
         None
     } else {
@@ -45,20 +45,15 @@ pub fn replace<E>(
         let name = &next.key.distribution_point;
         Some(DistributionPointNumber(registry::number_for_name(db, NumberKind::DistributionPoint, name)?))
     };
-    let issuer = next.key.issuer;
-    let held = registry::scope(db, &next.key)?;
-    let is_first = held.is_none();
-    let scope = match held {
-        Some(record) => record.number,
-        None => begin_first_load(db, issuer)?,
-    };
-    // A crash from here on leaves the old state: the batch of a held scope is not written yet, and
-    // the rows of a first load have no record.
+    let held = registry::scope(db, &next.key)?.map(|record| record.number);
     let result = (|| {
-        let mut writer = RowWriter::new(db, scope, issuer, is_first)?;
-        let change = merge(db, scope, entries, &mut writer)?;
+        // A crash up to the commit leaves the old state: nothing is written, or files that are not part of
+        // the store, or rows without a record.
+        let mut difference = Difference { db, held, issuer: next.key.issuer, few: Vec::new(), many: None };
+        let change = merge(db, held, entries, &mut difference)?;
         approve(&change).map_err(ReplaceError::Source)?;
-        let mut batch = writer.finish()?;
+        let mut batch = db.batch()?;
+        let (scope, is_overlaid) = difference.write(&mut batch)?;
         let record = ScopeRecord {
             number: scope,
             distribution_point_number,
@@ -67,20 +62,26 @@ pub fn replace<E>(
             retained: change.retained_in_all,
         };
         batch.put_meta(&number_key(b'S', scope.0), &encode_record(&record));
-        if is_first {
-            batch.put_meta(&scope_key(&record.crl.key), &scope.0.to_be_bytes());
-            batch.delete_meta(&number_key(b'P', scope.0));
-        }
+        batch.put_meta(&scope_key(&record.crl.key), &scope.0.to_be_bytes());
         // The one step. Before it the old CRL, after it the new one; there is nothing between, for
-        // readers and crashes alike. It also makes the earlier batches of a first load durable.
+        // readers and crashes alike.
         batch.commit(Durability::Synced)?;
-        Ok(change)
+        Ok((change, is_overlaid))
     })();
-    if is_first && result.is_err() {
-        // The rows are invisible; what cannot be swept now, the next writer sweeps.
-        let _ = sweep(db);
+    match result {
+        Ok((change, is_overlaid)) => {
+            if is_overlaid {
+                // The new CRL is in force. What cannot be folded now, the next writer folds.
+                let _ = unfinished::finish(db);
+            }
+            Ok(change)
+        }
+        Err(why) => {
+            // The old CRL is in force. What cannot be swept now, the next writer sweeps.
+            let _ = unfinished::finish(db);
+            Err(why)
+        }
     }
-    result
 }
 
 /// What [`replace`] would change. Writes nothing.
@@ -89,68 +90,94 @@ pub fn compare<E>(
     key: &ScopeKey,
     entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
 ) -> Result<ScopeChange, ReplaceError<E>> {
-    // No scope has the number 0, and so no rows: beside them every entry is new.
-    let scope = registry::scope(db, key)?.map_or(ScopeNumber(0), |record| record.number);
-    merge(db, scope, entries, &mut Nowhere)
+    let held = registry::scope(db, key)?.map(|record| record.number);
+    merge(db, held, entries, &mut Nowhere)
 }
 
 /// Takes the scope away with all its rows, retained ones too. Whether there was one. Under the writer's lock.
 pub fn remove(db: &Db, key: &ScopeKey) -> Result<bool, StoreError> {
-    sweep(db)?;
+    unfinished::finish(db)?;
     let Some(record) = registry::scope(db, key)? else { return Ok(false) };
     let mut batch = db.batch()?;
     batch.delete_meta(&scope_key(key));
     batch.delete_meta(&number_key(b'S', record.number.0));
-    batch.put_meta(&number_key(b'P', record.number.0), &key.issuer.0.to_be_bytes());
+    batch.put_meta(&number_key(b'P', record.number.0), &encode_unrecorded(key.issuer, None));
     // From here no new reader sees the scope or a row of it.
     batch.commit(Durability::Synced)?;
     // A crash in the sweep leaves rows that nobody sees, and the mark: the next writer goes on.
-    sweep(db)?;
+    unfinished::finish(db)?;
     Ok(true)
 }
 
-/// Deletes the rows of scopes that have no record. Under the writer's lock.
-pub fn sweep(db: &Db) -> Result<(), StoreError> {
-    for (scope, issuer) in registry::unrecorded(db)? {
-        // The mark says there is no record. A commit that was reported as failed may still be in the
-        // log and come back after a crash; it must not show a scope whose rows are being deleted.
-        let mut batch = db.batch()?;
-        batch.delete_meta(&number_key(b'S', scope.0));
-        batch.commit(Durability::Ordered)?;
-        let mut writer = RowWriter::new(db, scope, issuer, true)?;
-        let mut rows = ScopeRows::new(db, scope)?;
-        while let Some((serial, _)) = rows.take()? {
-            // Status row and index row go in one batch, so a crash between batches leaves an index
-            // that still leads to every row that is left.
-            writer.write(serial, None)?;
+/// What is to change, as far as it is known: in memory while it is little, in files when it is much.
+struct Difference<'a> {
+    db: &'a Db,
+    /// The scope's number, where it has a record.
+    held: Option<ScopeNumber>,
+    issuer: IssuerNumber,
+    few: Vec<(SerialNumber, Option<Body>)>,
+    many: Option<Staging<'a>>,
+}
+
+impl Differences for Difference<'_> {
+    fn add(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError> {
+        if let Some(staging) = &mut self.many {
+            return staging.add(serial, body.unwrap_or(Body::GONE));
         }
-        let mut batch = writer.finish()?;
-        batch.delete_meta(&number_key(b'P', scope.0));
-        // A crash that loses this keeps the mark, and the next sweep finds nothing.
-        batch.commit(Durability::Ordered)?;
+        self.few.push((serial, body));
+        if self.few.len() > self.db.max_batch_rows() {
+            let mut staging = self.begin_staging()?;
+            for (serial, body) in std::mem::take(&mut self.few) {
+                staging.add(serial, body.unwrap_or(Body::GONE))?;
+            }
+            self.many = Some(staging);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-/// A new scope number, marked as having no record.
-fn begin_first_load(db: &Db, issuer: IssuerNumber) -> Result<ScopeNumber, StoreError> {
-    let mut batch = db.batch()?;
-    let number = registry::next_number(db, &mut batch, NumberKind::Scope)?;
-    batch.put_meta(&number_key(b'P', number), &issuer.0.to_be_bytes());
-    // Before the first row, and batches survive in order: no row can be left behind without its mark.
-    batch.commit(Durability::Ordered)?;
-    Ok(ScopeNumber(number))
+impl<'a> Difference<'a> {
+    /// A new scope number, marked as having no record.
+    fn begin_staging(&self) -> Result<Staging<'a>, StoreError> {
+        let mut batch = self.db.batch()?;
+        let scope = ScopeNumber(registry::next_number(self.db, &mut batch, NumberKind::Scope)?);
+        batch.put_meta(&number_key(b'P', scope.0), &encode_unrecorded(self.issuer, self.held));
+        // Synced, since files that are taken in are durable at once and do not go through the log: a
+        // machine that stops must not lose the mark, nor that the number is taken, and keep the rows. It
+        // also makes durable every earlier commit that the staged status rows are computed from.
+        batch.commit(Durability::Synced)?;
+        Staging::new(self.db, scope, self.issuer)
+    }
+
+    /// Writes it into `batch`, or into the store where nobody sees it before `batch` is committed. The
+    /// scope's number, and whether its rows have others laid over them then.
+    fn write(self, batch: &mut Batch<'_>) -> Result<(ScopeNumber, bool), StoreError> {
+        let Some(staging) = self.many else {
+            let scope = match self.held {
+                Some(scope) => scope,
+                None => ScopeNumber(registry::next_number(self.db, batch, NumberKind::Scope)?),
+            };
+            put_rows(self.db, batch, self.issuer, &self.few, scope, None)?;
+            return Ok((scope, false));
+        };
+        let staged = staging.scope();
+        staging.take_in()?;
+        batch.delete_meta(&number_key(b'P', staged.0));
+        let Some(base) = self.held else { return Ok((staged, false)) };
+        batch.put_meta(&number_key(b'O', staged.0), &base.0.to_be_bytes());
+        Ok((base, true))
+    }
 }
 
-/// Walks the entries and the rows of the scope side by side, and gives every difference to `writer`.
+/// Walks the entries and the rows of the scope side by side, and gives what differs to `difference`.
 fn merge<E>(
     db: &Db,
-    scope: ScopeNumber,
+    held: Option<ScopeNumber>,
     entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
-    writer: &mut impl Differences,
+    difference: &mut impl Differences,
 ) -> Result<ScopeChange, ReplaceError<E>> {
     let mut change = ScopeChange::default();
-    let mut rows = ScopeRows::new(db, scope)?;
+    let mut rows = ScopeRows::new(db, held)?;
     let mut row = rows.take()?;
     let mut before = None;
     for entry in entries {
@@ -163,23 +190,23 @@ fn merge<E>(
         while let Some((gone, body)) = row
             && gone < serial
         {
-            leave(gone, body, writer, &mut change)?;
+            leave(gone, body, difference, &mut change)?;
             row = rows.take()?;
         }
         let body = Body::new(&revocation, false);
         match row {
             Some((same, held)) if same == serial => {
-                stay(serial, held, body, writer, &mut change)?;
+                stay(serial, held, body, difference, &mut change)?;
                 row = rows.take()?;
             }
             _ => {
                 change.added += 1;
-                writer.write(serial, Some(body))?;
+                difference.add(serial, Some(body))?;
             }
         }
     }
     while let Some((gone, body)) = row {
-        leave(gone, body, writer, &mut change)?;
+        leave(gone, body, difference, &mut change)?;
         row = rows.take()?;
     }
     Ok(change)
@@ -190,7 +217,7 @@ fn merge<E>(
 fn leave(
     serial: SerialNumber,
     held: Body,
-    writer: &mut impl Differences,
+    difference: &mut impl Differences,
     change: &mut ScopeChange,
 ) -> Result<(), StoreError> {
     if held.is_retained() {
@@ -200,11 +227,11 @@ fn leave(
     }
     if !held.is_permanent() {
         change.released += 1;
-        return writer.write(serial, None);
+        return difference.add(serial, None);
     }
     change.retained += 1;
     change.retained_in_all += 1;
-    writer.write(serial, Some(held.retained()))
+    difference.add(serial, Some(held.retained()))
 }
 
 /// A row whose entry is in the new CRL as `body`.
@@ -212,7 +239,7 @@ fn stay(
     serial: SerialNumber,
     held: Body,
     body: Body,
-    writer: &mut impl Differences,
+    difference: &mut impl Differences,
     change: &mut ScopeChange,
 ) -> Result<(), StoreError> {
     if held == body {
@@ -222,107 +249,87 @@ fn stay(
     // A permanent revocation that is now called a hold would turn good when that entry goes away,
     // so the permanent one is kept, as if its entry had gone away already.
     if held.is_permanent() && !body.is_permanent() {
-        return leave(serial, held, writer, change);
+        return leave(serial, held, difference, change);
     }
     change.changed += 1;
-    writer.write(serial, Some(body))
+    difference.add(serial, Some(body))
 }
 
 /// The rows of a scope, in ascending order of serial number.
 struct ScopeRows<'a> {
-    db: &'a Db,
-    cursor: Cursor<'a>,
+    base: RowCursor<'a>,
+    /// Rows laid over them. A writer folds those first, but whoever only compares meets them.
+    over: RowCursor<'a>,
 }
 
 impl<'a> ScopeRows<'a> {
-    fn new(db: &'a Db, scope: ScopeNumber) -> Result<Self, StoreError> {
-        Ok(Self { db, cursor: db.rows_from(Family::ScopeRows, &scope.0.to_be_bytes(), None)? })
+    fn new(db: &'a Db, scope: Option<ScopeNumber>) -> Result<Self, StoreError> {
+        let overlays = registry::overlays(db, None)?;
+        let overlay = overlays.iter().find(|overlay| Some(overlay.base) == scope);
+        let over = RowCursor::new(db, overlay.map(|overlay| overlay.scope))?;
+        Ok(Self { base: RowCursor::new(db, scope)?, over })
     }
 
     fn take(&mut self) -> Result<Option<(SerialNumber, Body)>, StoreError> {
-        let Some((key, value)) = self.cursor.current() else { return Ok(None) };
-        let row = serial_of(key).and_then(|serial| Ok((serial, Body::decode(value)?)));
-        let row = row.map_err(|bad| self.db.bad(bad))?;
-        self.cursor.advance()?;
-        Ok(Some(row))
+        while let Some((over, body)) = self.over.row {
+            match self.base.row {
+                Some((serial, _)) if serial < over => break,
+                Some((serial, _)) if serial == over => self.base.advance()?,
+                _ => {}
+            }
+            self.over.advance()?;
+            if let Some(body) = body.over() {
+                return Ok(Some((over, body)));
+            }
+        }
+        let row = self.base.row;
+        self.base.advance()?;
+        Ok(row)
+    }
+}
+
+/// Stands on a row of one scope number, or behind the last.
+struct RowCursor<'a> {
+    db: &'a Db,
+    cursor: Option<Cursor<'a>>,
+    row: Option<(SerialNumber, Body)>,
+}
+
+impl<'a> RowCursor<'a> {
+    fn new(db: &'a Db, scope: Option<ScopeNumber>) -> Result<Self, StoreError> {
+        let rows = |scope: ScopeNumber| db.rows_from(Family::ScopeRows, &scope.0.to_be_bytes(), None);
+        let mut rows = Self { db, cursor: scope.map(rows).transpose()?, row: None };
+        rows.read()?;
+        Ok(rows)
+    }
+
+    fn read(&mut self) -> Result<(), StoreError> {
+        let row = self.cursor.as_ref().and_then(Cursor::current);
+        let row = row.map(|(key, value)| Ok((serial_of(key)?, Body::decode(value)?)));
+        self.row = row.transpose().map_err(|bad| self.db.bad(bad))?;
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<(), StoreError> {
+        match &mut self.cursor {
+            Some(cursor) if self.row.is_some() => cursor.advance()?,
+            _ => return Ok(()),
+        }
+        self.read()
     }
 }
 
 /// Takes the differences that a merge finds.
 trait Differences {
-    /// The scope says `body` of `serial` from now on; nothing, if `None`.
-    fn write(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError>;
+    /// The scope says `body` of `serial` from now on; nothing, if `None`. Serials ascend.
+    fn add(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError>;
 }
 
 /// For differences that are only counted.
 struct Nowhere;
 
 impl Differences for Nowhere {
-    fn write(&mut self, _: SerialNumber, _: Option<Body>) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-/// Turns changed serials, which come in ascending order, into status and index rows of one scope.
-struct RowWriter<'a> {
-    db: &'a Db,
-    scope: ScopeNumber,
-    issuer: IssuerNumber,
-    /// Whether batches may be committed on the way: only where no reader shows the scope's rows.
-    is_invisible: bool,
-    batch: Batch<'a>,
-    waiting: Vec<(SerialNumber, Option<Body>)>,
-}
-
-impl<'a> RowWriter<'a> {
-    fn new(
-        db: &'a Db,
-        scope: ScopeNumber,
-        issuer: IssuerNumber,
-        is_invisible: bool,
-    ) -> Result<Self, StoreError> {
-        Ok(Self { db, scope, issuer, is_invisible, batch: db.batch()?, waiting: Vec::with_capacity(GROUP) })
-    }
-
-    /// Other scopes may have rows in the same status values, so these are read, and written with
-    /// this scope's row put in or taken out.
-    fn settle(&mut self) -> Result<(), StoreError> {
-        let keys: Vec<RowKey> =
-            self.waiting.iter().map(|(serial, _)| RowKey::new(self.issuer.0, serial)).collect();
-        let values = self.db.get_many(Family::Status, &keys)?;
-        let mut octets = Vec::with_capacity(64);
-        for (((serial, body), key), value) in self.waiting.drain(..).zip(&keys).zip(values) {
-            with_status(value.as_deref(), self.scope, body, &mut octets).map_err(|bad| self.db.bad(bad))?;
-            self.batch.put_status(key, &octets);
-            let index = RowKey::new(self.scope.0, &serial);
-            match body {
-                Some(body) => {
-                    body.encode(&mut octets);
-                    self.batch.put_scope_row(&index, &octets);
-                }
-                None => self.batch.delete_scope_row(&index),
-            }
-        }
-        Ok(())
-    }
-
-    /// The batch with what is not committed yet.
-    fn finish(mut self) -> Result<Batch<'a>, StoreError> {
-        self.settle()?;
-        Ok(self.batch)
-    }
-}
-
-impl Differences for RowWriter<'_> {
-    fn write(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError> {
-        self.waiting.push((serial, body));
-        if self.waiting.len() < GROUP {
-            return Ok(());
-        }
-        self.settle()?;
-        if self.is_invisible && self.batch.size_in_bytes() >= CHUNK {
-            std::mem::replace(&mut self.batch, self.db.batch()?).commit(Durability::Ordered)?;
-        }
+    fn add(&mut self, _: SerialNumber, _: Option<Body>) -> Result<(), StoreError> {
         Ok(())
     }
 }

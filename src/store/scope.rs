@@ -197,6 +197,16 @@ impl Rows {
         self.len += 1;
     }
 
+    /// Makes `row` the row of `scope`, in its place in the order of scopes; takes it away, if `None`.
+    pub(super) fn set(&mut self, scope: ScopeNumber, row: Option<StatusRow>) {
+        let others = std::mem::replace(self, Self::none());
+        let others = others.iter().filter(|other| other.scope != scope);
+        let (before, after): (Vec<_>, Vec<_>) = others.partition(|other| other.scope < scope);
+        for row in before.into_iter().chain(row.as_ref()).chain(after) {
+            self.push(*row);
+        }
+    }
+
     #[must_use]
     pub fn as_slice(&self) -> &[StatusRow] {
         if self.spilled.is_empty() { self.inline.get(..self.len).unwrap_or(&[]) } else { &self.spilled }

@@ -9,7 +9,7 @@
 use super::db::{Db, Family};
 use super::error::StoreError;
 use super::format::{RowKey, decode_inventory, for_each_status, number_key};
-use super::registry;
+use super::registry::{self, Overlay};
 use super::scope::{
     DistributionPointNumber, Inventoried, InventoryState, IssuerNumber, Rows, ScopeNumber, ScopeRecord,
     StatusRow,
@@ -45,14 +45,17 @@ pub struct ReadView {
     scopes: Vec<ScopeRecord>,
     /// Bit n: scope n has a record. Rows of others are loads under way or removals, and not shown.
     recorded: Vec<u64>,
+    /// Rows of these are laid over those of other scopes. Empty, but for the minute after a mass revocation.
+    overlays: Vec<Overlay>,
 }
 
 impl ReadView {
     pub(super) fn new(db: Arc<Db>) -> Result<Self, StoreError> {
-        let mut scopes = Vec::new();
+        let (mut scopes, mut overlays) = (Vec::new(), Vec::new());
         let pinned = Pinned::try_new(db, |db| {
             let snapshot = db.rocks().snapshot();
             scopes = registry::scopes(db, Some(&snapshot))?;
+            overlays = registry::overlays(db, Some(&snapshot))?;
             let mut read = ReadOptions::default();
             read.set_snapshot(&snapshot);
             Ok(Moment {
@@ -74,7 +77,7 @@ impl ReadView {
                 *word |= bit;
             }
         }
-        Ok(Self { pinned, scopes, recorded })
+        Ok(Self { pinned, scopes, recorded, overlays })
     }
 
     /// Every scope, in order of number.
@@ -105,6 +108,14 @@ impl ReadView {
                         revocation: body.revocation(),
                         retained: body.is_retained(),
                     });
+                } else if let Some(overlay) = self.overlays.iter().find(|overlay| overlay.scope == scope) {
+                    // Its number is higher than its base's, whose row, if any, has come already.
+                    let row = body.over().map(|body| StatusRow {
+                        scope: overlay.base,
+                        revocation: body.revocation(),
+                        retained: body.is_retained(),
+                    });
+                    rows.set(overlay.base, row);
                 }
             })
             .map_err(|bad| moment.db.bad(bad))?;

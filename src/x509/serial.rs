@@ -43,6 +43,14 @@ impl SerialNumber {
     /// # Errors
     /// When they are none, too many, or not minimal.
     pub fn from_der_content(content: &[u8]) -> Result<Self, SerialNumberError> {
+        Self::check(content)?;
+        let mut octets = [0; Self::MAX_OCTETS];
+        octets[..content.len()].copy_from_slice(content);
+        // At most MAX_OCTETS, checked above.
+        Ok(Self { octets, len: content.len() as u8 })
+    }
+
+    fn check(content: &[u8]) -> Result<(), SerialNumberError> {
         match content {
             [] => return Err(SerialNumberError::Empty),
             [0x00, next, ..] if *next < 0x80 => return Err(SerialNumberError::NotMinimal),
@@ -52,10 +60,7 @@ impl SerialNumber {
         if content.len() > Self::MAX_OCTETS || (content.len() == Self::MAX_OCTETS && content[0] != 0) {
             return Err(SerialNumberError::TooLong);
         }
-        let mut octets = [0; Self::MAX_OCTETS];
-        octets[..content.len()].copy_from_slice(content);
-        // At most MAX_OCTETS, checked above.
-        Ok(Self { octets, len: content.len() as u8 })
+        Ok(())
     }
 
     /// From an unsigned big-endian number with any leading zeros, as people and inventories write it.
@@ -129,6 +134,23 @@ impl SerialNumber {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.octets[..usize::from(self.len)]
+    }
+
+    /// The content octets with zeros behind them. Padded octets, then lengths, compare as serial numbers do.
+    #[must_use]
+    pub fn padded(&self) -> &[u8; Self::MAX_OCTETS] {
+        &self.octets
+    }
+
+    /// From what [`SerialNumber::padded`] gave, so zeros behind the content, and the number of content octets.
+    ///
+    /// # Errors
+    /// When they are not those of a serial number.
+    pub fn from_padded(octets: [u8; Self::MAX_OCTETS], len: u8) -> Result<Self, SerialNumberError> {
+        let content = octets.get(..usize::from(len)).ok_or(SerialNumberError::TooLong)?;
+        Self::check(content)?;
+        debug_assert!(octets.iter().skip(content.len()).all(|&octet| octet == 0));
+        Ok(Self { octets, len })
     }
 
     /// Lower-case hexadecimal of the content octets; a leading 00 that only carries the sign is left

@@ -5,16 +5,22 @@
 //! for a time to pass.
 
 use super::super::db::Durability;
-use super::super::format::{number_key, scope_key as stored_key};
+use super::super::format::{encode_unrecorded, number_key, scope_key as stored_key};
 use super::scopes::check_twins;
 use super::*;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 const ORDER: &str = "OCSPREY_TEST_CRASH";
 const FOLDER: &str = "OCSPREY_TEST_CRASH_STORE";
 const ROWS: u64 = 3000;
+
+/// Rows of a large CRL; a million with `OCSPREY_TEST_ROWS=1000000`, as `make soak` has it.
+fn large() -> u64 {
+    std::env::var("OCSPREY_TEST_ROWS").map_or(30_000, |rows| rows.parse().unwrap())
+}
 
 fn list(count: u64, time: i64) -> Vec<(SerialNumber, Revocation)> {
     let mut list: Vec<_> =
@@ -23,23 +29,31 @@ fn list(count: u64, time: i64) -> Vec<(SerialNumber, Revocation)> {
     list
 }
 
-/// Starts the child and kills it when it has said `lines` lines; gives the last of them.
-fn kill_after(order: &str, folder: &Path, lines: usize) -> String {
-    let mut child: Child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "store::tests::crash::the_child", "--ignored", "--nocapture"])
-        .env(ORDER, order)
-        .env(FOLDER, folder)
+const CHILD: [&str; 4] = ["--exact", "store::tests::crash::the_child", "--ignored", "--nocapture"];
+
+fn spawn(order: &str, folder: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(CHILD)
+        .envs([(ORDER, order.as_ref()), (FOLDER, folder.as_os_str())])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    // The test runner may put its own words before the first of ours.
-    let said = output
-        .lines()
-        .map_while(Result::ok)
-        .filter_map(|line| line.split_once("said ").map(|(_, said)| said.to_owned()));
-    let last = said.take(lines).last();
+        .unwrap()
+}
+
+/// What the child says; the test runner may put its own words before the first of ours.
+fn lines(output: impl BufRead) -> impl Iterator<Item = String> {
+    let lines = output.lines().map_while(Result::ok);
+    lines.filter_map(|line| line.split_once("said ").map(|(_, said)| said.to_owned()))
+}
+
+/// Starts the child and kills it when it has said `count` lines; gives the last of them.
+fn kill_after(order: &str, folder: &Path, count: usize) -> String {
+    kill_when_it_said(spawn(order, folder), count)
+}
+
+fn kill_when_it_said(mut child: Child, count: usize) -> String {
+    let last = lines(BufReader::new(child.stdout.take().unwrap())).take(count).last();
     child.kill().unwrap();
     child.wait().unwrap();
     last.expect("the child said something before it ended")
@@ -53,10 +67,24 @@ fn wait_for_the_end() {
 #[ignore = "the process that the other tests start and kill"]
 fn the_child() {
     let Ok(order) = std::env::var(ORDER) else { return };
-    let store = Store::open(Path::new(&std::env::var(FOLDER).unwrap()), &options()).unwrap();
+    let folder = std::env::var(FOLDER).unwrap();
+    // Large CRLs are staged; those of 3,000 rows go in one batch.
+    let max_batch_rows = if order == "large" { 1000 } else { options().max_batch_rows };
+    let store = Store::open(Path::new(&folder), &StoreOptions { max_batch_rows, ..options() }).unwrap();
     let issuer = store.issuer_number(b"ca").unwrap();
     let key = scope_key(issuer, "a");
     match order.as_str() {
+        "large" => {
+            let from = store.scope(&key).unwrap().map_or(0, |record| record.crl.crl_number[0]);
+            println!("said begin");
+            for number in from + 1..=u8::MAX {
+                let list = list(large(), number.into());
+                match store.replace_scope(crl(&key, number), entries(&list)) {
+                    Ok(_) => println!("said {number}"),
+                    Err(why) => println!("said {why}"),
+                }
+            }
+        }
         "replace" => {
             let from = store.scope(&key).unwrap().map_or(0, |record| record.crl.crl_number[0]);
             for number in from + 1..=u8::MAX {
@@ -113,12 +141,122 @@ fn trap32_killed_while_replacing_the_store_has_the_old_or_the_new_crl() {
     }
 }
 
+/// The store holds one whole CRL of the large kind, or none yet; its number.
+fn large_crl_in(folder: &Path) -> Option<u8> {
+    let store = Store::open(folder, &StoreOptions { max_batch_rows: 1000, ..options() }).unwrap();
+    assert!(!folder.join("staged").exists(), "files of a load that was cut short are cleared away");
+    let issuer = store.find_issuer(b"ca").unwrap()?;
+    let view = store.view().unwrap();
+    assert_eq!(view.scopes(), store.scopes().unwrap());
+    let record = view.scopes().first();
+    let number = record.map(|record| record.crl.crl_number[0]);
+    for n in 0..large() {
+        let found = rows(&view, issuer, &SerialNumber::from(n));
+        let expected = record.map(|record| {
+            assert_eq!(record.entries, large());
+            (record.number, revoked(record.crl.crl_number[0].into(), CrlReason::Superseded), false)
+        });
+        assert_eq!(found, Vec::from_iter(expected), "every row is of the CRL that the record names");
+    }
+    number
+}
+
+/// Writes something small, which finishes what is unfinished: nothing is left of it, then.
+fn finish_in(folder: &Path) {
+    let store = Store::open(folder, &options()).unwrap();
+    let issuer = store.issuer_number(b"ca").unwrap();
+    let small = scope_key(issuer, "small");
+    store.replace_scope(crl(&small, 1), entries(&list(1, 1))).unwrap();
+    let of_large = store.scope(&scope_key(issuer, "a")).unwrap().map_or(0, |record| record.entries);
+    assert_eq!(check_twins(&store) as u64, of_large + 1);
+    assert!(store.remove_scope(&small).unwrap());
+}
+
+/// Kills the child `after` so long since it began, wherever it is then; what it said last before.
+fn kill_large(folder: &Path, after: Duration) -> Option<String> {
+    let mut child = spawn("large", folder);
+    let (says, hears) = std::sync::mpsc::channel();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let listening = std::thread::spawn(move || {
+        for said in lines(output) {
+            let _ = says.send(said);
+        }
+    });
+    assert_eq!(hears.recv().unwrap(), "begin");
+    let (begin, mut last) = (Instant::now(), None);
+    // The moment of a kill is a moment in time: this is no waiting for something to happen.
+    while let Some(left) = after.checked_sub(begin.elapsed())
+        && let Ok(said) = hears.recv_timeout(left)
+    {
+        last = Some(said);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    listening.join().unwrap();
+    hears.try_iter().last().or(last)
+}
+
+#[test]
+fn trap32_killed_at_any_moment_of_large_loads_the_store_has_the_old_or_the_new_crl() {
+    // Moments spread over a first load and the large changes after it, each round from where the last
+    // one was killed; how long a load takes is measured first.
+    let measured = tempfile::tempdir().unwrap();
+    let begin = Instant::now();
+    kill_after("large", measured.path(), 3);
+    let two_loads = begin.elapsed();
+    for (share, rounds) in [(1, 5), (2, 2)] {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 1..=rounds {
+            let said = kill_large(folder.path(), two_loads * (2 * round - 1) * share / 10);
+            let said: Option<u8> = said.map(|said| said.parse().unwrap_or_else(|_| panic!("{said}")));
+            let found = large_crl_in(folder.path());
+            assert!(found >= said, "what was reported as committed is there");
+            if round % 2 == 0 {
+                finish_in(folder.path());
+                assert_eq!(large_crl_in(folder.path()), found, "finishing changes nothing that is seen");
+            }
+        }
+        // And the next attempt succeeds.
+        let before = large_crl_in(folder.path()).unwrap_or(0);
+        assert_eq!(kill_after("large", folder.path(), 2), (before + 1).to_string());
+        assert!(large_crl_in(folder.path()) > Some(before));
+        finish_in(folder.path());
+    }
+}
+
+#[test]
+fn trap32_on_a_full_disk_the_old_crl_stays_and_the_next_attempt_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = std::env::current_exe().unwrap();
+    // A limit on the size of files fails writes as a full disk does: in the staged files, with nothing
+    // held and with a CRL held.
+    for _ in 0..2 {
+        let held = large_crl_in(folder.path());
+        let limited = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 512; exec \"$0\" \"$@\""])
+            .arg(&child)
+            .args(CHILD)
+            .envs([(ORDER, "large".as_ref()), (FOLDER, folder.path().as_os_str())])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = kill_when_it_said(limited, 2);
+        assert!(said.contains("failed: ") && said.contains("File too large"), "{said}");
+        assert_eq!(large_crl_in(folder.path()), held);
+        let next = held.unwrap_or(0) + 1;
+        assert_eq!(kill_after("large", folder.path(), 2), next.to_string());
+        assert!(large_crl_in(folder.path()) >= Some(next));
+    }
+}
+
 #[test]
 fn trap32_killed_in_a_first_load_nothing_of_it_is_seen_and_the_next_writer_clears_it() {
     let folder = tempfile::tempdir().unwrap();
     kill_after("first load", folder.path(), 1);
     let store = Store::open(folder.path(), &options()).unwrap();
-    assert!(check_twins(&store) > 100_000, "rows were left behind");
+    assert_eq!(check_twins(&store), 0, "rows are staged beside the store");
+    assert!(!folder.path().join("staged").exists(), "and cleared away at the next opening");
     let issuer = store.find_issuer(b"ca").unwrap().unwrap();
     let view = store.view().unwrap();
     assert!(view.scopes().is_empty());
@@ -141,7 +279,7 @@ fn killed_in_a_removal_the_scope_is_gone_and_the_next_writer_clears_its_rows() {
     let mut batch = store.db.batch().unwrap();
     batch.delete_meta(&stored_key(&gone));
     batch.delete_meta(&number_key(b'S', number.get()));
-    batch.put_meta(&number_key(b'P', number.get()), &issuer.get().to_be_bytes());
+    batch.put_meta(&number_key(b'P', number.get()), &encode_unrecorded(issuer, None));
     batch.commit(Durability::Synced).unwrap();
     drop(store);
 

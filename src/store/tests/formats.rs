@@ -85,6 +85,21 @@ fn every_reason_and_time_comes_back() {
 }
 
 #[test]
+fn golden_marks_and_rows_laid_over_others() {
+    let mut octets = Vec::new();
+    Body::GONE.encode(&mut octets);
+    assert_eq!(octets, [1, 0x40, 0, 0, 0, 0, 0]);
+    assert_eq!(Body::decode(&octets), Ok(Body::GONE));
+    assert_eq!(Body::GONE.over(), None);
+    let (issuer, base) = (IssuerNumber(2), ScopeNumber(0x0102));
+    for (base, expected) in [(None, &[0, 0, 0, 2][..]), (Some(base), &[0, 0, 0, 2, 0, 0, 1, 2])] {
+        assert_eq!(encode_unrecorded(issuer, base), expected);
+        assert_eq!(decode_unrecorded(expected), Ok((issuer, base)));
+    }
+    assert!(decode_unrecorded(&[0, 0, 0, 2, 0]).is_err());
+}
+
+#[test]
 fn golden_status_row() {
     let body = Body::new(&revoked(0, CrlReason::CertificateHold), false);
     let (mut one, mut two, mut back) = (Vec::new(), Vec::new(), Vec::new());

@@ -3,6 +3,7 @@
 mod crash;
 mod formats;
 mod inventories;
+mod large;
 mod measured;
 mod model;
 mod opening;

@@ -65,9 +65,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_store_is_a_map_of_scopes(steps in prop::collection::vec(step(), 1..25)) {
-        let (folder, store) = new_store();
-        let mut store = store;
+    fn the_store_is_a_map_of_scopes(
+        steps in prop::collection::vec(step(), 1..25),
+        // From everything staged in files to everything in one batch.
+        max_batch_rows in 0..12usize,
+    ) {
+        let options = StoreOptions { max_batch_rows, ..options() };
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path(), &options).unwrap();
         // Scopes 0 to 2 are one issuer's, 3 is another's with the same serials.
         let (one, two) = (store.issuer_number(b"one").unwrap(), store.issuer_number(b"two").unwrap());
         let keys =
@@ -119,7 +124,7 @@ proptest! {
                 Step::Reopen => {
                     drop(before);
                     drop(store);
-                    store = Store::open(folder.path(), &options()).unwrap();
+                    store = Store::open(folder.path(), &options).unwrap();
                 }
             }
             let view = store.view().unwrap();

@@ -83,16 +83,29 @@ impl CrlParser {
     /// The first thing that is wrong with the CRL, or the visitor's own error. The parser is of no use
     /// afterwards.
     pub fn push<V: CrlVisitor>(&mut self, octets: &[u8], visitor: &mut V) -> Result<(), V::Error> {
-        if self.pending.is_empty() {
-            let used = self.read(octets, visitor)?;
-            self.pending.extend_from_slice(&octets[used..]);
-        } else {
-            let mut pending = std::mem::take(&mut self.pending);
-            pending.extend_from_slice(octets);
+        let mut octets = octets;
+        let mut pending = std::mem::take(&mut self.pending);
+        while !pending.is_empty() {
+            // As little as will complete the element that was cut: the rest is read where it stands.
+            let held = pending.len();
+            let (next, rest) = octets.split_at(octets.len().min(held.max(256)));
+            pending.extend_from_slice(next);
             let used = self.read(&pending, visitor)?;
+            if used >= held {
+                octets = octets.get(used - held..).unwrap_or_default();
+                pending.clear();
+                break;
+            }
             pending.drain(..used);
-            self.pending = pending;
+            octets = rest;
+            if octets.is_empty() {
+                self.pending = pending;
+                return Ok(());
+            }
         }
+        let used = self.read(octets, visitor)?;
+        pending.extend_from_slice(octets.get(used..).unwrap_or_default());
+        self.pending = pending;
         Ok(())
     }
 
