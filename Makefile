@@ -13,7 +13,7 @@ CARDS    ?=
 WORKSPACE := --release --workspace --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench soak interop fmt lint deny clean-demo tools tools-interop
+.PHONY: help demo build test bench instructions soak interop fmt lint deny clean-demo tools tools-bench tools-interop
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +27,13 @@ build: tools ## Builds the responder and the load generator
 test: tools ## Runs every test, with openssl and GnuTLS among the judges
 	cargo test $(WORKSPACE)
 
-bench: tools ## Runs the micro benchmarks (criterion)
+bench: tools-bench ## Measures each stage and whole answers beside a bare HTTP server, Go and openssl; renews README.md's table (CARDS=, ROUNDS=)
 	cargo bench --workspace --locked
+	cargo build $(WORKSPACE) --bins --examples
+	loadtest/peers/run --target $(CARGO_TARGET_DIR) --cards $(or $(CARDS),1000000) --rounds $(or $(ROUNDS),5) --readme README.md
+
+instructions: tools-bench ## Counts a request's instructions under valgrind and holds them against the baseline (UPDATE=1 renews it)
+	benches/support/instructions.py $(if $(UPDATE),--update)
 
 soak: tools ## Measures CRLs of 10 million entries, 20 GB in /tmp for half an hour (ENTRIES=1000000 for less); kills large loads
 	cargo build --release --locked --bin ocsprey --example soak
@@ -58,3 +63,6 @@ tools: ## Installs what building and testing need and this machine lacks (Debian
 
 tools-interop: ## Installs what `make interop` needs beyond that
 	@.ci/install-tools interop
+
+tools-bench: ## Installs what `make bench` and `make instructions` need beyond that
+	@.ci/install-tools bench

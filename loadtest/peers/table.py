@@ -116,6 +116,11 @@ def notes(measured):
         own = median(bare, "own_us")
         told.append(f"The generator takes {own:.1f} us of CPU a request itself: it can offer "
                     f"{1e6 / own:,.0f} requests a second on its core.")
+    starved = [name for name, rounds in measured["cases"].items() if median(rounds, "busy") < 0.8]
+    if starved:
+        told.append(f"The machine was busy with other things: in {len(starved)} of {len(measured['cases'])} cases the "
+                    "server had less than 80 % of its core, so answers a second and p99 are too bad, and caches were "
+                    "shared.")
     if done := measured.get("presigning"):
         each = done["cpu"] / done["answers"] * 1e6
         told.append(f"`ocsprey presign`: {done['answers']:,} answers in {done['seconds']:.0f} s, "
@@ -142,13 +147,18 @@ def markdown(measured):
         aligned = ["---:" if name.startswith(("us", "bare", "raw", "limit", "answers", "p99")) else "---"
                    for name in head]
         out += [f"| {' | '.join(row)} |" for row in (head, aligned, *rest)] + [""]
-    return "\n".join(out) + " ".join(notes(measured)) + "\n"
+    return "\n".join(out) + "\n" + " ".join(notes(measured)) + "\n"
 
 
-def renew(file, made):
-    """Puts `made` between the markers of `file`, and says so if there are none."""
+def places(file):
+    """What stands before the table and behind it; an error that says what to write where there is no place."""
     whole = file.read_text()
     if whole.count(BEGIN) != 1 or whole.count(END) != 1 or whole.index(BEGIN) > whole.index(END):
         sys.exit(f"error: {file}: no place for the table (write {BEGIN} and {END} on lines of their own, once)")
-    before, after = whole.split(BEGIN)[0], whole.split(END)[1]
-    file.write_text(f"{before}{BEGIN}\n{made}{END}{after}")
+    return whole.split(BEGIN)[0], whole.split(END)[1]
+
+
+def renew(file, made):
+    """Puts `made` between the markers of `file`."""
+    before, after = places(file)
+    file.write_text(f"{before}{BEGIN}\n\n{made}\n{END}{after}")

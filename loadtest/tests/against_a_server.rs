@@ -259,9 +259,19 @@ fn contract_2_exit_codes_and_a_report_that_can_be_compared() {
     let fixed = ["--issuer", &ca, "--serials", &issued, "--quiet", "--requests", "50"];
     let with = |more: &[&str]| exit_code(&[&fixed, more].concat());
     let url = format!("http://{address}");
-    let code = with(&["--output", &output, &url]);
+    let (page, both) = (path("a.html"), path("both.html"));
+    let code = with(&["--output", &output, "--html", &page, &url]);
     assert_eq!(format!("{code:?}"), success);
-    is(exit_code(&["--compare", &output, &output]), 0);
+    is(exit_code(&["--compare", &output, &output, "--html", &both]), 0);
+    for (file, plots) in [(page, 3), (both, 2)] {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert_eq!(text.matches("<svg ").count(), plots);
+        assert!(text.contains("prefers-color-scheme: dark"));
+        for elsewhere in ["<script", "<link", "src=", "url(", "@import"] {
+            assert!(!text.contains(elsewhere), "{elsewhere}: the page has to stand by itself");
+        }
+        assert!(!text.contains("NaN"));
+    }
     is(exit_code(&["--compare", &output, &ca]), 1);
     is(with(&["http://192.0.2.1"]), 2);
     is(with(&["--connections", "0", &url]), 2);
