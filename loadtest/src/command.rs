@@ -7,11 +7,13 @@
 
 use crate::compare;
 use crate::drive::Job;
-use crate::plan::{HashMix, Loop, Order, Phase, Plan};
+use crate::page;
+use crate::plan::{ClientPlan, HashMix, Http, Loop, Order, Phase, Plan};
 use crate::progress::Progress;
 use crate::run::{self, Watch};
 use crate::serials::Serials;
 use crate::target::{Reach, Target};
+use crate::transport::Transport;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
 use ocsprey::x509::Certificate;
@@ -21,26 +23,29 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Random serial numbers in memory; a longer run comes round to the first again.
+const MOST_RANDOM: usize = 4_000_000;
+
 const EXAMPLES: &str = "\
 Examples (against `ocsprey demo`, which leaves its files in ./demo):
   ocsprey-load --issuer demo/auth-ca.pem --serials demo/auth-issued.txt http://127.0.0.1:8080
   ocsprey-load --plan loadtest/plans/monday-0900.toml --issuer demo/auth-ca.pem \\
       --serials demo/auth-issued.txt --output monday.json http://127.0.0.1:8080
   ocsprey-load --rate 5000 --seconds 30 --get-share 0.5 --issuer ... --serials ... URL
-  ocsprey-load --compare before.json after.json";
+  ocsprey-load --compare before.json after.json --html both.html";
 
 /// Puts an OCSP responder under load and tells how it bore it.
 #[derive(Debug, Parser)]
 #[command(name = "ocsprey-load", version, about, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
-    /// The responder: http://HOST[:PORT][/PATH], on this machine
+    /// The responder: http://HOST[:PORT][/PATH] or https://..., on this machine
     #[arg(required_unless_present = "compare")]
     url: Option<String>,
     /// The CA that issued the certificates (PEM or DER)
     #[arg(long, value_name = "FILE", required_unless_present = "compare")]
     issuer: Option<PathBuf>,
-    /// Whom to ask about: a hexadecimal serial number a line, first word
-    #[arg(long, value_name = "FILE", required_unless_present = "compare")]
+    /// Whom to ask about: a hexadecimal serial number a line, first word (not with random serials)
+    #[arg(long, value_name = "FILE")]
     serials: Option<PathBuf>,
     /// The shape of the load; without it a closed loop of 10 seconds
     #[arg(long, value_name = "FILE")]
@@ -48,6 +53,9 @@ struct Cli {
     /// Where the report goes as JSON
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Where the report goes as a page with plots; with --compare, that of both
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Tells what differs between two such reports, and puts no load on anybody
     #[arg(
         long,
@@ -101,6 +109,23 @@ struct Changes {
     /// A new connection for each request
     #[arg(long)]
     no_keep_alive: bool,
+    /// HTTP/2 instead of HTTP/1.1
+    #[arg(long)]
+    http2: bool,
+    /// Requests at a time on one connection of HTTP/2
+    #[arg(long, value_name = "N", requires = "http2")]
+    streams: Option<usize>,
+    /// Certificates (PEM) that an https responder's must lead to
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// The name in the responder's certificate, if not the URL's host
+    #[arg(long, value_name = "NAME")]
+    tls_name: Option<String>,
+    /// Who asks, over TLS: a certificate (PEM); more than once for several, each with its key
+    #[arg(long, value_name = "FILE")]
+    client_certificate: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    client_key: Vec<PathBuf>,
     /// Seconds until an answer is given up
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<f64>,
@@ -114,6 +139,9 @@ struct Changes {
     /// Share of requests with a nonce, 0 to 1
     #[arg(long, value_name = "SHARE")]
     nonce_share: Option<f64>,
+    /// Share of malformed requests, 0 to 1
+    #[arg(long, value_name = "SHARE")]
+    malformed_share: Option<f64>,
     /// Hash algorithm of the CertIDs
     #[arg(long)]
     hash: Option<HashArg>,
@@ -130,6 +158,7 @@ enum OrderArg {
     InOrder,
     Shuffled,
     Zipf,
+    Random,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -196,15 +225,22 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+fn write_file(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text)
+        .map_err(|why| Failure::work(format!("{}: cannot be written: {why}", file.display())))
+}
+
 fn start(cli: Cli, arguments: &[OsString]) -> Result<(), Failure> {
     if let Some([a, b]) = cli.compare.as_deref() {
         let read = |file: &Path| compare::read(file).map_err(Failure::work);
-        return print(&compare::table(&read(a)?, &read(b)?));
+        let (a, b) = (read(a)?, read(b)?);
+        if let Some(file) = &cli.html {
+            write_file(file, &page::compared(&a, &b))?;
+        }
+        return print(&compare::table(&a, &b));
     }
-    let (Some(url), Some(issuer), Some(serials)) = (cli.url, cli.issuer, cli.serials) else {
-        return Err(Failure::usage(
-            "command line: URL, --issuer and --serials are needed (ocsprey-load --help)",
-        ));
+    let (Some(url), Some(issuer)) = (cli.url, cli.issuer) else {
+        return Err(Failure::usage("command line: URL and --issuer are needed (ocsprey-load --help)"));
     };
     let mut plan = match &cli.plan {
         Some(file) => Plan::read(file).map_err(Failure::usage)?,
@@ -229,10 +265,18 @@ fn start(cli: Cli, arguments: &[OsString]) -> Result<(), Failure> {
     })?;
     let certificate = Certificate::from_pem_or_der(&pem)
         .map_err(|why| Failure::usage(format!("{}: {why}", issuer.display())))?;
-    let mut listed = Serials::read(&serials).map_err(Failure::usage)?;
+    let mut listed = match (plan.request.serials, &cli.serials) {
+        (Order::Random, _) => Serials::random(plan.certificates_asked(MOST_RANDOM), plan.load.seed),
+        (_, Some(file)) => Serials::read(file).map_err(Failure::usage)?,
+        (_, None) => {
+            return Err(Failure::usage("command line: --serials is needed (ocsprey-load --help)"));
+        }
+    };
     listed.arrange(plan.request.serials, plan.load.seed);
+    let transport = Transport::new(&target, plan.load.http, plan.tls.as_ref()).map_err(Failure::usage)?;
     let progress = Progress::new(plan.seconds(), cli.quiet);
-    let job = Job { plan, target, issuer: certificate, serials: listed, samples: cli.verify as usize };
+    let job =
+        Job { plan, target, transport, issuer: certificate, serials: listed, samples: cli.verify as usize };
     let arguments = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let watch = Watch { server_pid: cli.server_pid, progress, arguments };
     let report = run::run(job, watch).map_err(Failure::work)?;
@@ -240,8 +284,10 @@ fn start(cli: Cli, arguments: &[OsString]) -> Result<(), Failure> {
     let json =
         serde_json::to_string_pretty(&report).map_err(|why| Failure::work(format!("report: {why}")))?;
     if let Some(file) = &cli.output {
-        std::fs::write(file, format!("{json}\n"))
-            .map_err(|why| Failure::work(format!("{}: cannot be written: {why}", file.display())))?;
+        write_file(file, &format!("{json}\n"))?;
+    }
+    if let Some(file) = &cli.html {
+        write_file(file, &page::of(&report))?;
     }
     print(&if cli.json { format!("{json}\n") } else { report.text() })?;
     if report.can_be_believed() {
@@ -289,14 +335,29 @@ impl Changes {
         set(&mut load.timeout_seconds, self.timeout);
         set(&mut load.seed, self.seed);
         load.keep_alive &= !self.no_keep_alive;
+        if self.http2 {
+            load.http = Http::Two;
+        }
+        set(&mut load.streams, self.streams);
+        if self.tls_ca.is_some() || self.tls_name.is_some() || !self.client_certificate.is_empty() {
+            let tls = plan.tls.get_or_insert_default();
+            set(&mut tls.ca, self.tls_ca.clone());
+            tls.name = self.tls_name.clone().or(tls.name.take());
+            if !self.client_certificate.is_empty() {
+                let pairs = self.client_certificate.iter().cloned().zip(self.client_key.iter().cloned());
+                tls.clients = pairs.map(|(certificate, key)| ClientPlan { certificate, key }).collect();
+            }
+        }
         set(&mut request.zipf_exponent, self.zipf_exponent);
         set(&mut request.get_share, self.get_share);
         set(&mut request.nonce_share, self.nonce_share);
+        set(&mut request.malformed_share, self.malformed_share);
         set(&mut request.certificates, self.certificates);
         let order = self.order.map(|order| match order {
             OrderArg::InOrder => Order::InOrder,
             OrderArg::Shuffled => Order::Shuffled,
             OrderArg::Zipf => Order::Zipf,
+            OrderArg::Random => Order::Random,
         });
         set(&mut request.serials, order);
         let hash = self.hash.map(|hash| {

@@ -13,14 +13,15 @@
 use crate::answer::{Judgement, judge};
 use crate::plan::{Loop, Plan};
 use crate::progress::Counters;
-use crate::request::{CertIdPrefix, Heads, Method, NONCE_LEN, Nonce};
+use crate::request::{CertIdPrefix, Heads, Method, NONCE_LEN, Nonce, spoil};
 use crate::schedule::Schedule;
 use crate::serials::{Picker, Serials};
 use crate::stopwatch::{nanoseconds, now};
 use crate::tally::{ErrorKind, Tally};
 use crate::target::Target;
+use crate::transport::{Channel, Room, Transport};
 use crate::verify::Sample;
-use crate::wire::{Connection, Reply, WireError};
+use crate::wire::{Reply, WireError};
 use ocsprey::clock::Clock;
 use ocsprey::x509::{Certificate, HashAlgorithm};
 use rand::rngs::SmallRng;
@@ -43,6 +44,7 @@ const SPIN: Duration = Duration::from_micros(2_500);
 pub struct Job {
     pub plan: Plan,
     pub target: Target,
+    pub transport: Transport,
     pub issuer: Certificate,
     pub serials: Serials,
     /// Successful answers that are kept and verified.
@@ -62,16 +64,20 @@ pub fn thread(
     let runtime = Builder::new_current_thread().enable_io().enable_time().build();
     // Nobody may be left waiting at the barrier, so errors are looked at behind it.
     let connected = runtime.and_then(|runtime| {
-        let connections = runtime.block_on(connect_all(job, number));
-        connections.map(|connections| (runtime, connections))
+        let channels = runtime.block_on(connect_all(job, number));
+        channels.map(|channels| (runtime, channels))
     });
     barrier.wait();
-    let (runtime, connections) = connected?;
+    let (runtime, channels) = connected?;
     let lane = Lane::new(job, number, counters).ok_or(io::ErrorKind::OutOfMemory)?;
     let lane = Rc::new(lane);
     let local = LocalSet::new();
-    for (index, connection) in connections.into_iter().enumerate() {
-        local.spawn_local(Rc::clone(&lane).serve(index, connection));
+    let streams = job.plan.load.streams;
+    for (index, channel) in channels.into_iter().enumerate() {
+        if channel.is_some() && index % streams == 0 {
+            lane.tally.borrow_mut().connections += 1;
+        }
+        local.spawn_local(Rc::clone(&lane).serve(index, channel));
     }
     if job.plan.load.mode == Loop::Open {
         local.spawn_local(Rc::clone(&lane).pace());
@@ -87,20 +93,25 @@ fn share(whole: usize, threads: usize, number: usize) -> usize {
     whole / threads + usize::from(number < whole % threads)
 }
 
-/// Connections are opened before the time counts; without keep-alive each request opens its own.
-async fn connect_all(job: &Job, number: usize) -> io::Result<Vec<Option<Connection>>> {
+/// Connections are opened before the time counts; without keep-alive each request opens its own. One
+/// entry for each request that may be out at a time.
+async fn connect_all(job: &Job, number: usize) -> io::Result<Vec<Option<Channel>>> {
     let load = &job.plan.load;
-    let mut connections = Vec::new();
-    for _ in 0..share(load.connections, load.threads, number) {
-        let opened = if load.keep_alive {
+    let mut channels = Vec::new();
+    for own in 0..share(load.connections, load.threads, number) {
+        let first = if load.keep_alive {
             let wait = Duration::from_secs_f64(load.timeout_seconds);
-            Some(timeout(wait, Connection::open(job.target.address)).await??)
+            let turn = own * load.threads + number;
+            Some(timeout(wait, job.transport.open(turn)).await??)
         } else {
             None
         };
-        connections.push(opened);
+        for _ in 1..load.streams {
+            channels.push(first.as_ref().and_then(Channel::share));
+        }
+        channels.push(first);
     }
-    Ok(connections)
+    Ok(channels)
 }
 
 /// A request to be sent.
@@ -135,15 +146,17 @@ struct Lane {
 
 /// What one connection works with.
 struct Desk {
-    connection: Option<Connection>,
+    /// Whose connection the next one is, where several clients take turns.
+    turn: usize,
+    channel: Option<Channel>,
     chance: SmallRng,
     /// Indices of the serials that are asked about.
     asked: Vec<usize>,
     nonce: Option<Nonce>,
     hash: usize,
+    method: Method,
     der: Vec<u8>,
-    text: String,
-    request: Vec<u8>,
+    room: Room,
 }
 
 impl Lane {
@@ -240,21 +253,19 @@ impl Lane {
     }
 
     /// One connection, from its first ticket to its last.
-    async fn serve(self: Rc<Self>, index: usize, connection: Option<Connection>) {
-        if connection.is_some() {
-            self.tally.borrow_mut().connections += 1;
-        }
+    async fn serve(self: Rc<Self>, index: usize, channel: Option<Channel>) {
         let lane = (self.thread << 32) | index as u64;
         let seed = self.job.plan.load.seed ^ lane.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut desk = Desk {
-            connection,
+            turn: index,
+            channel,
             chance: SmallRng::seed_from_u64(seed),
             asked: Vec::new(),
             nonce: None,
             hash: 0,
+            method: Method::Post,
             der: Vec::new(),
-            text: String::new(),
-            request: Vec::new(),
+            room: Room::default(),
         };
         while let Some(ticket) = self.ticket().await {
             self.prepare(&mut desk, ticket.number);
@@ -278,35 +289,41 @@ impl Lane {
         for more in 0..certificates {
             desk.asked.push(self.picker.pick(number * certificates + more, &mut desk.chance));
         }
-        desk.nonce = happens(mix.nonce_share, &mut desk.chance).then(|| {
+        let malformed = happens(mix.malformed_share, &mut desk.chance);
+        desk.nonce = (!malformed && happens(mix.nonce_share, &mut desk.chance)).then(|| {
             let mut nonce = [0; NONCE_LEN];
             desk.chance.fill(&mut nonce);
             nonce
         });
-        let method = if happens(mix.get_share, &mut desk.chance) { Method::Get } else { Method::Post };
+        desk.method = if happens(mix.get_share, &mut desk.chance) { Method::Get } else { Method::Post };
         desk.hash = drawn(&mix.hash.weights(), &mut desk.chance);
         desk.der.clear();
         if let Some(prefix) = self.prefixes.get(desk.hash) {
             let serials = desk.asked.iter().map(|&index| self.job.serials.get(index));
             prefix.encode(&mut desk.der, serials, desk.nonce.as_ref());
         }
-        self.heads.encode(&mut desk.request, &mut desk.text, method, &desk.der);
+        if let (true, Some(&last)) = (malformed, desk.asked.last()) {
+            spoil(&mut desk.der, self.job.serials.get(last));
+        }
     }
 
     /// Sends the request and reads the answer, over a new connection where there is none.
-    async fn exchange(&self, desk: &mut Desk) -> Result<(Connection, Reply), ErrorKind> {
-        if let Some(mut kept) = desk.connection.take() {
-            match kept.exchange(&desk.request).await {
+    async fn exchange(&self, desk: &mut Desk) -> Result<(Channel, Reply), ErrorKind> {
+        let (heads, method) = (&self.heads, desk.method);
+        if let Some(mut kept) = desk.channel.take() {
+            match kept.exchange(heads, method, &desk.der, &mut desk.room).await {
                 Ok(reply) => return Ok((kept, reply)),
                 // The responder closed it while it was idle, as it may; any client tries again.
                 Err(WireError::Unanswered) => self.tally.borrow_mut().reconnects += 1,
                 Err(error) => return Err(error.into()),
             }
         }
-        let opened = Connection::open(self.job.target.address).await;
+        let opened = self.job.transport.open(desk.turn).await;
         let mut opened = opened.map_err(|_| ErrorKind::Connect)?;
+        // Without keep-alive each request is somebody else's.
+        desk.turn = desk.turn.wrapping_add(1);
         self.tally.borrow_mut().connections += 1;
-        let reply = opened.exchange(&desk.request).await?;
+        let reply = opened.exchange(heads, method, &desk.der, &mut desk.room).await?;
         Ok((opened, reply))
     }
 
@@ -314,13 +331,13 @@ impl Lane {
         &self,
         desk: &mut Desk,
         ticket: Ticket,
-        outcome: Result<(Connection, Reply), ErrorKind>,
+        outcome: Result<(Channel, Reply), ErrorKind>,
         done: Instant,
     ) {
         let latency = done.saturating_duration_since(ticket.due);
         let at = done.saturating_duration_since(self.start);
         let mut tally = self.tally.borrow_mut();
-        let (connection, reply) = match outcome {
+        let (channel, reply) = match outcome {
             Ok(answered) => answered,
             Err(kind) => {
                 if kind == ErrorKind::Timeout {
@@ -338,7 +355,7 @@ impl Lane {
             Err(ErrorKind::HttpStatus)
         } else if reply.is_ocsp {
             let serials = desk.asked.iter().map(|&index| self.job.serials.get(index));
-            let body = connection.octets(reply.body.clone());
+            let body = channel.octets(reply.body.clone());
             let judgement = judge(body, serials.clone(), desk.nonce.as_ref());
             if let Judgement::Answered(_) = judgement
                 && let Some(place) = tally.keeps_next(&mut desk.chance)
@@ -365,7 +382,7 @@ impl Lane {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         if self.job.plan.load.keep_alive && reply.reusable {
-            desk.connection = Some(connection);
+            desk.channel = Some(channel);
         }
     }
 

@@ -11,7 +11,9 @@
 //! | [`request`] | OCSP requests in DER, as POST and as GET |
 //! | [`schedule`] | when each request of an open loop is due |
 //! | [`drive`] | **the load**: connections, pacing, one thread and one runtime each |
+//! | [`transport`] | TCP, TLS, and HTTP/1.1 or HTTP/2 over them |
 //! | [`wire`] | HTTP/1.1 on a bare socket |
+//! | [`http2`] | HTTP/2, by hyper |
 //! | [`answer`] | whether an answer is one to what was asked: every answer |
 //! | [`verify`] | whether it may be believed, signature and all: a sample, after the run |
 //! | [`tally`] | counts and histograms of one thread |
@@ -19,15 +21,20 @@
 //! | [`run`] | threads, progress, and the tallies put together |
 //! | [`report`] | what is told: text, JSON |
 //! | [`compare`] | two reports side by side |
+//! | [`page`] | one report, or two, as an HTML page |
+//! | [`chart`] | its plots, in SVG |
 //!
 //! What makes the figures hold: latency counts from the moment a request was *due*, not from when a
 //! connection was free for it (no coordinated omission); every answer is matched with its question;
 //! what never got an answer is in the report; and how late this program itself was is too.
 
 pub mod answer;
+pub mod chart;
 pub mod command;
 pub mod compare;
 pub mod drive;
+pub mod http2;
+pub mod page;
 pub mod plan;
 pub mod processor;
 pub mod progress;
@@ -39,5 +46,6 @@ pub mod serials;
 mod stopwatch;
 pub mod tally;
 pub mod target;
+pub mod transport;
 pub mod verify;
 pub mod wire;

@@ -4,6 +4,7 @@
 //! Invariants: a plan that passed [`Plan::check`] ends: its time and its count are bounded.
 //! Errors: [`PlanError`], each naming the file and, where there is one, the line or the key.
 
+use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,8 @@ pub const MOST_SECONDS: f64 = 86_400.0;
 /// What a machine's file descriptors and local ports carry.
 pub const MOST_CONNECTIONS: usize = 20_000;
 pub const MOST_THREADS: usize = 256;
+/// What HTTP/2 servers allow on a connection, as a rule (RFC 9113 6.5.2).
+pub const MOST_STREAMS: usize = 100;
 /// Requests of a run that names no bound of its own.
 pub const DEFAULT_MOST_REQUESTS: u64 = 100_000_000;
 
@@ -26,6 +29,65 @@ pub struct Plan {
     pub load: Load,
     #[serde(default)]
     pub request: RequestMix,
+    /// For an `https://` target: whom to trust, and who to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsPlan>,
+}
+
+/// TLS; paths are relative to the plan's file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsPlan {
+    /// Certificates (PEM) that the responder's must lead to. There are no others.
+    pub ca: PathBuf,
+    /// The name in the responder's certificate; left out, the URL's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who asks: connections take turns. None: the client shows no certificate.
+    #[serde(default, rename = "client", skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<ClientPlan>,
+}
+
+/// A relying party that shows a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientPlan {
+    /// Its certificate and those below the responder's trust anchor (PEM).
+    pub certificate: PathBuf,
+    /// PKCS#8, SEC 1 or PKCS#1 (PEM).
+    pub key: PathBuf,
+}
+
+/// Which HTTP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum Http {
+    /// HTTP/1.1: one request at a time on a connection.
+    #[default]
+    One,
+    /// HTTP/2, `load.streams` requests at a time; without TLS from the first octet on (RFC 9113 3.3).
+    Two,
+}
+
+impl TryFrom<u8> for Http {
+    type Error = String;
+
+    fn try_from(version: u8) -> Result<Self, Self::Error> {
+        match version {
+            1 => Ok(Self::One),
+            2 => Ok(Self::Two),
+            other => Err(format!("HTTP is 1 or 2, not {other}")),
+        }
+    }
+}
+
+impl From<Http> for u8 {
+    fn from(http: Http) -> Self {
+        match http {
+            Http::One => 1,
+            Http::Two => 2,
+        }
+    }
 }
 
 /// When requests are sent, and over what.
@@ -41,6 +103,11 @@ pub struct Load {
     /// Whether a connection serves more than one request.
     #[serde(default = "yes")]
     pub keep_alive: bool,
+    #[serde(default)]
+    pub http: Http,
+    /// Requests that are out at a time on one connection of HTTP/2.
+    #[serde(default = "one")]
+    pub streams: usize,
     /// How long an answer is waited for, from when the request was sent.
     #[serde(default = "default_timeout")]
     pub timeout_seconds: f64,
@@ -90,6 +157,8 @@ pub struct RequestMix {
     pub get_share: f64,
     /// The share of requests with a nonce, 0 to 1.
     pub nonce_share: f64,
+    /// The share of requests whose last serial number is no INTEGER, 0 to 1.
+    pub malformed_share: f64,
     pub certificates: usize,
     pub hash: HashMix,
 }
@@ -104,6 +173,8 @@ pub enum Order {
     Shuffled,
     /// Few often and most seldom; who is asked often is drawn by chance.
     Zipf,
+    /// 16 octets drawn by chance: nobody's.
+    Random,
 }
 
 /// The hash algorithms of CertIDs, by weight.
@@ -143,6 +214,7 @@ impl Default for RequestMix {
             zipf_exponent: 1.0,
             get_share: 0.0,
             nonce_share: 0.0,
+            malformed_share: 0.0,
             certificates: 1,
             // What most clients still send (RFC 9919 3.1.1 has both).
             hash: HashMix { sha1: 1.0, sha256: 0.0, sha384: 0.0, sha512: 0.0 },
@@ -171,6 +243,8 @@ impl Plan {
                 connections: default_connections(),
                 threads: 1,
                 keep_alive: true,
+                http: Http::One,
+                streams: 1,
                 timeout_seconds: default_timeout(),
                 most_requests: DEFAULT_MOST_REQUESTS,
                 seconds: Some(10.0),
@@ -178,6 +252,7 @@ impl Plan {
                 seed: 0,
             },
             request: RequestMix::default(),
+            tls: None,
         }
     }
 
@@ -185,7 +260,15 @@ impl Plan {
     pub fn read(file: &Path) -> Result<Self, PlanError> {
         let text = std::fs::read_to_string(file)
             .map_err(|source| PlanError::Read { file: file.to_path_buf(), source })?;
-        Self::parse(&text, file)
+        let mut plan = Self::parse(&text, file)?;
+        if let (Some(tls), Some(folder)) = (&mut plan.tls, file.parent()) {
+            tls.ca = folder.join(&tls.ca);
+            for client in &mut tls.clients {
+                client.certificate = folder.join(&client.certificate);
+                client.key = folder.join(&client.key);
+            }
+        }
+        Ok(plan)
     }
 
     /// `file` is for the error alone.
@@ -206,6 +289,17 @@ impl Plan {
             Loop::Open => self.load.phases.iter().map(|phase| phase.seconds).sum(),
             Loop::Closed => self.load.seconds.unwrap_or(0.0),
         }
+    }
+
+    /// How many certificates a run asks about, as far as that is known before it, and `most` at most.
+    #[must_use]
+    pub fn certificates_asked(&self, most: usize) -> usize {
+        let requests = match self.load.mode {
+            Loop::Open => Schedule::new(&self.load.phases, self.load.most_requests).total(),
+            Loop::Closed => self.load.most_requests,
+        };
+        let certificates = requests.saturating_mul(self.request.certificates as u64);
+        usize::try_from(certificates).map_or(most, |asked| asked.clamp(1, most))
     }
 
     /// Everything that is wrong with it, each `KEY: WHY`.
@@ -272,7 +366,16 @@ impl Plan {
             format!("load.timeout_seconds: above 0, at most 600, not {}", load.timeout_seconds),
         );
         fault(load.most_requests == 0, "load.most_requests: at least 1".into());
-        for (key, share) in [("get_share", request.get_share), ("nonce_share", request.nonce_share)] {
+        let most = MOST_STREAMS;
+        fault(
+            !(1..=most).contains(&load.streams) || load.streams > 1 && load.http == Http::One,
+            format!("load.streams: 1 to {most} with http = 2, and 1 without, not {}", load.streams),
+        );
+        for (key, share) in [
+            ("get_share", request.get_share),
+            ("nonce_share", request.nonce_share),
+            ("malformed_share", request.malformed_share),
+        ] {
             fault(!(0.0..=1.0).contains(&share), format!("request.{key}: a share is 0 to 1, not {share}"));
         }
         let most = ocsprey::ocsp::MAX_CERT_IDS;

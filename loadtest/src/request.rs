@@ -7,6 +7,9 @@
 use crate::target::Target;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::CONTENT_TYPE;
 use ocsprey::asn1::{self, len_of, tag, write_header, write_tlv};
 use ocsprey::signing::digest;
 use ocsprey::x509::{Certificate, HashAlgorithm};
@@ -89,9 +92,20 @@ impl CertIdPrefix {
     }
 }
 
+/// Makes a request without a nonce malformed, as late in it as can be: its last serial number, which is
+/// `serial`, becomes an OCTET STRING.
+pub fn spoil(der: &mut [u8], serial: &[u8]) {
+    let at = der.len().checked_sub(len_of(serial.len()));
+    if let Some(octet) = at.and_then(|at| der.get_mut(at)) {
+        *octet = tag::OCTET_STRING;
+    }
+}
+
 /// What the heads of all requests of a run share.
 #[derive(Debug, Clone)]
 pub struct Heads {
+    /// `http://HOST:PORT/PATH`: what HTTP/2 splits into its own fields.
+    base: String,
     /// Up to the length's digits.
     post: Vec<u8>,
     /// Up to the base64.
@@ -111,7 +125,9 @@ impl Heads {
             "POST {post_path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/ocsp-request\r\n\
              {close}Content-Length: "
         );
+        let scheme = if target.secure { "https" } else { "http" };
         Self {
+            base: format!("{scheme}://{host}{path}/"),
             post: post.into_bytes(),
             get: format!("GET {path}/").into_bytes(),
             post_end: b"\r\n\r\n",
@@ -132,17 +148,47 @@ impl Heads {
             }
             Method::Get => {
                 out.extend_from_slice(&self.get);
-                text.clear();
-                STANDARD.encode_string(der, text);
-                for octet in text.bytes() {
-                    match octet {
-                        b'+' => out.extend_from_slice(b"%2B"),
-                        b'/' => out.extend_from_slice(b"%2F"),
-                        b'=' => out.extend_from_slice(b"%3D"),
-                        _ => out.push(octet),
-                    }
-                }
+                escape(text, der);
+                out.extend_from_slice(text.as_bytes());
                 out.extend_from_slice(&self.get_end);
+            }
+        }
+    }
+
+    /// The same for HTTP/2. `None` does not happen with the URLs that a [`Target`] takes.
+    #[must_use]
+    pub fn http2(
+        &self,
+        text: &mut String,
+        method: Method,
+        der: &[u8],
+    ) -> Option<hyper::Request<Full<Bytes>>> {
+        let request = match method {
+            Method::Post => hyper::Request::post(&self.base)
+                .header(CONTENT_TYPE, "application/ocsp-request")
+                .body(Full::new(Bytes::copy_from_slice(der))),
+            Method::Get => {
+                escape(text, der);
+                hyper::Request::get(format!("{}{text}", self.base)).body(Full::default())
+            }
+        };
+        request.ok()
+    }
+}
+
+/// base64 in a path (RFC 6960 A.1), over `text`.
+fn escape(text: &mut String, der: &[u8]) {
+    text.clear();
+    let mut piece = [0; 4];
+    for three in der.chunks(3) {
+        // Four octets for three, always.
+        let Ok(count) = STANDARD.encode_slice(three, &mut piece) else { return };
+        for octet in piece.iter().take(count) {
+            match octet {
+                b'+' => text.push_str("%2B"),
+                b'/' => text.push_str("%2F"),
+                b'=' => text.push_str("%3D"),
+                other => text.push(char::from(*other)),
             }
         }
     }

@@ -55,8 +55,11 @@ pub fn run(job: Job, mut watch: Watch) -> Result<Report, RunError> {
     let url = job.target.url.clone();
     let load = job.plan.load.clone();
     let wait = Duration::from_secs_f64(load.timeout_seconds);
-    TcpStream::connect_timeout(&job.target.address, wait)
-        .map_err(|source| RunError::Unreachable { url: url.clone(), source })?;
+    if load.keep_alive {
+        // Otherwise the first request will tell: `openssl ocsp` never gets over a connection that is silent.
+        TcpStream::connect_timeout(&job.target.address, wait)
+            .map_err(|source| RunError::Unreachable { url: url.clone(), source })?;
+    }
     let server_cpu = || match watch.server_pid {
         None => Ok(None),
         Some(pid) => processor::seconds(&pid.to_string()).map(Some).ok_or(RunError::Processor { pid }),

@@ -61,6 +61,21 @@ impl Serials {
         Ok(serials)
     }
 
+    /// `count` numbers of 16 octets that are on no list but by an unlikely chance.
+    #[must_use]
+    pub fn random(count: usize, seed: u64) -> Self {
+        let mut chance = SmallRng::seed_from_u64(seed ^ 0x0bad_ca4d);
+        let mut serials = Self { records: Vec::new(), stride: 17 };
+        for _ in 0..count {
+            let mut content = [0; 16];
+            chance.fill(&mut content);
+            // Positive, and no octet too many (X.690 8.3.2).
+            content[0] = content[0] & 0x7f | 0x40;
+            serials.push(&content);
+        }
+        serials
+    }
+
     fn push(&mut self, content: &[u8]) {
         if content.len() >= self.stride {
             self.widen(content.len() + 1);
@@ -103,7 +118,7 @@ impl Serials {
 
     /// Puts the list into the order of `order` (Fisher and Yates, in place).
     pub fn arrange(&mut self, order: Order, seed: u64) {
-        if order == Order::InOrder {
+        if matches!(order, Order::InOrder | Order::Random) {
             return;
         }
         let mut chance = SmallRng::seed_from_u64(seed ^ 0x5e71_a15e);
@@ -135,7 +150,7 @@ impl Picker {
     #[must_use]
     pub fn new(order: Order, exponent: f64, len: usize) -> Self {
         match order {
-            Order::InOrder | Order::Shuffled => Self::Once { len },
+            Order::InOrder | Order::Shuffled | Order::Random => Self::Once { len },
             Order::Zipf => Self::Zipf(Zipf::new(len, exponent)),
         }
     }

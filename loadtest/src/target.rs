@@ -21,6 +21,10 @@ pub struct Target {
     pub address: SocketAddr,
     /// `host:port`, as the Host header has it.
     pub authority: String,
+    /// The host alone: the name that a certificate is for.
+    pub host: String,
+    /// Whether TLS is spoken.
+    pub secure: bool,
     /// Without a trailing `/`: what GET puts the request behind.
     pub path: String,
 }
@@ -28,10 +32,8 @@ pub struct Target {
 /// Why nothing is sent there.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    #[error("{url}: not an http:// URL (such as http://127.0.0.1:8080)")]
+    #[error("{url}: not an http:// or https:// URL (such as http://127.0.0.1:8080)")]
     NotHttp { url: String },
-    #[error("{url}: TLS is not in this release (name the plain HTTP listener)")]
-    Tls { url: String },
     #[error("{url}: no such host: {why} (check the name, or give an address)")]
     Unresolved { url: String, why: String },
     #[error(
@@ -42,13 +44,14 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// From `http://HOST[:PORT][/PATH]`.
+    /// From `http://HOST[:PORT][/PATH]`, or `https://`.
     pub fn new(url: &str, reach: Reach) -> Result<Self, TargetError> {
         let owned = || url.to_owned();
-        if url.starts_with("https://") {
-            return Err(TargetError::Tls { url: owned() });
-        }
-        let rest = url.strip_prefix("http://").ok_or_else(|| TargetError::NotHttp { url: owned() })?;
+        let (rest, secure) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (rest, false),
+            (None, Some(rest)) => (rest, true),
+            (None, None) => return Err(TargetError::NotHttp { url: owned() }),
+        };
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
@@ -58,8 +61,13 @@ impl Target {
         if authority.is_empty() || authority.contains('@') || !printable || path.contains(['?', '#']) {
             return Err(TargetError::NotHttp { url: owned() });
         }
-        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let with_port = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+        let split = authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+        let host = split.map_or(authority, |(host, _)| host).trim_matches(['[', ']']).to_owned();
+        let default_port = if secure { 443 } else { 80 };
+        let with_port = match split {
+            Some(_) => authority.to_owned(),
+            None => format!("{authority}:{default_port}"),
+        };
         let addresses = with_port
             .to_socket_addrs()
             .map_err(|why| TargetError::Unresolved { url: owned(), why: why.to_string() })?;
@@ -73,7 +81,7 @@ impl Target {
             .first()
             .ok_or_else(|| TargetError::Unresolved { url: owned(), why: "it has no address".into() })?;
         let path = path.trim_end_matches('/').to_owned();
-        Ok(Self { url: owned(), address, authority: authority.to_owned(), path })
+        Ok(Self { url: owned(), address, authority: authority.to_owned(), host, secure, path })
     }
 }
 
@@ -111,8 +119,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_http_url_is_refused() {
-        assert!(matches!(target("https://127.0.0.1"), Err(TargetError::Tls { .. })));
+    fn https_has_its_own_port_and_keeps_the_name_for_the_certificate() {
+        let found = target("https://localhost/ocsp").unwrap();
+        assert_eq!((found.address.port(), found.secure, found.host.as_str()), (443, true, "localhost"));
+        let found = target("https://[::1]:8443").unwrap();
+        assert_eq!((found.address.port(), found.secure, found.host.as_str()), (8443, true, "::1"));
+        assert!(!target("http://localhost:8080").unwrap().secure);
+        assert!(matches!(target("https://192.0.2.1"), Err(TargetError::Remote { .. })));
+    }
+
+    #[test]
+    fn what_is_no_http_url_is_refused() {
         for url in [
             "127.0.0.1:80",
             "http://",

@@ -17,6 +17,7 @@ use ocsprey_load::report::Report;
 use ocsprey_load::run::{self, Watch};
 use ocsprey_load::serials::Serials;
 use ocsprey_load::target::{Reach, Target};
+use ocsprey_load::transport::Transport;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -132,7 +133,8 @@ fn load(plan: Plan, address: SocketAddr, issuer_pem: &str) -> Report {
     let issuer = Certificate::from_pem_or_der(issuer_pem.as_bytes()).unwrap();
     let serials = serials(folder.path(), 1000);
     let progress = Progress::new(plan.seconds(), true);
-    let job = Job { plan, target, issuer, serials, samples: 50 };
+    let transport = Transport::new(&target, plan.load.http, plan.tls.as_ref()).unwrap();
+    let job = Job { plan, target, transport, issuer, serials, samples: 50 };
     run::run(job, Watch { server_pid: None, progress, arguments: Vec::new() }).unwrap()
 }
 

@@ -1,0 +1,154 @@
+"""From what `run` measured to tables: limits, what was met, text and Markdown."""
+import json, os, pathlib, statistics, sys
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+
+def machine():
+    info = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    name = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), "unknown processor")
+    return f"{name}, {os.cpu_count()} cores, Linux {os.uname().release.split('-')[0]}"
+
+
+# What is promised: what is told of it, its case, the floor, and the limit from the floor and a raw signature.
+PROMISED = (
+    ("cached, POST", "cached post", "bare post", None, "1.25 x bare", lambda bare, raw: 1.25 * bare),
+    ("cached, GET", "cached get", "bare get", None, "1.25 x bare", lambda bare, raw: 1.25 * bare),
+    ("unique serials, pre-signed", "presigned", "bare post", None, "1.25 x bare + 4 us",
+     lambda bare, raw: 1.25 * bare + 4),
+    ("unique serials, P-256 live", "p256", "bare post", "p256", "bare + 1.15 x raw + 5 us",
+     lambda bare, raw: bare + 1.15 * raw + 5),
+    ("unique serials, RSA-2048 live", "rsa", "bare post rsa", "rsa", "bare + 1.05 x raw + 5 us",
+     lambda bare, raw: bare + 1.05 * raw + 5),
+    ("unknown issuer", "unknown issuer", "bare unknown issuer", None, "1.2 x bare", lambda bare, raw: 1.2 * bare),
+    ("malformed", "malformed", "bare malformed", None, "1.2 x bare", lambda bare, raw: 1.2 * bare),
+)
+# Benches of `respond` alone: what is told, criterion's names for it, and the limit in nanoseconds.
+ALONE = (
+    ("`respond` alone, cached", ("respond/cached", "answer/whole, P-256, cached", "answer/cached"), 300),
+    ("DER of a fresh answer", ("answer/encoding without the signature",), 1000),
+)
+PEERS = (
+    ("bare hyper, constant octets", "bare post"),
+    ("ocsprey, cached", "cached post"),
+    ("ocsprey, pre-signed", "presigned"),
+    ("Go, answers in memory", "go memory"),
+    ("ocsprey, P-256 live", "p256"),
+    ("Go, P-256 live", "go live"),
+    ("ocsprey, RSA-2048 live", "rsa"),
+    ("bare hyper, a connection each", "bare new connections"),
+    ("ocsprey, P-256 live, a connection each", "p256 new connections"),
+    ("openssl ocsp, P-256 live, a connection each", "openssl"),
+)
+
+
+def median(rounds, key="us"):
+    return statistics.median(one[key] for one in rounds) if rounds else None
+
+
+def criterion(folder):
+    """Medians that criterion left, in nanoseconds, by bench."""
+    found = {}
+    for file in folder.glob("**/new/benchmark.json"):
+        estimates = file.with_name("estimates.json")
+        if estimates.exists():
+            name = json.loads(file.read_text())["full_id"]
+            found[name] = json.loads(estimates.read_text())["median"]["point_estimate"]
+    return found
+
+
+def rows(measured):
+    """The promises, each with what it cost, the limit, and whether that was met."""
+    cases, made = measured["cases"], []
+    for name, case, floor, key, rule, limit in PROMISED:
+        row = {"case": name, "rule": rule, "us": median(cases.get(case)), "bare_us": median(cases.get(floor)),
+               "raw_us": statistics.median(measured["raw_signature_us"][key]) if key else None}
+        if row["us"] is None or row["bare_us"] is None:
+            row["why"] = measured["skipped"].get(case) or measured["skipped"].get(floor) or "not measured"
+        else:
+            row["limit_us"] = limit(row["bare_us"], row["raw_us"])
+            row["met"] = row["us"] <= row["limit_us"]
+            costs = [one["us"] for one in cases[case]]
+            row["least_us"], row["most_us"] = min(costs), max(costs)
+        made.append(row)
+    for name, names, most in ALONE:
+        found = next((measured["criterion"][one] for one in names if one in measured["criterion"]), None)
+        row = {"case": name, "rule": f"{most} ns", "us": found and found / 1000, "bare_us": None, "raw_us": None}
+        if found is None:
+            row["why"] = "not measured (make bench runs criterion first)"
+        else:
+            row.update(limit_us=most / 1000, met=found <= most, least_us=found / 1000, most_us=found / 1000)
+        made.append(row)
+    return made
+
+
+def number(value, digits=1):
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def cells(measured):
+    """Both tables as rows of text: the promises, then the peers."""
+    promised = [("case", "us of CPU", "bare", "raw", "at most", "limit", "")]
+    for row in measured["rows"]:
+        small = 2 if row["us"] is not None and row["us"] < 3 else 1
+        verdict = row.get("why") or ("met" if row["met"] else f"missed by {row['us'] - row['limit_us']:.{small}f} us")
+        promised.append((row["case"], number(row["us"], small), number(row["bare_us"]), number(row["raw_us"]),
+                         row["rule"], number(row.get("limit_us"), small), verdict))
+    peers = [("server on one core", "us of CPU", "answers/s", "p99 at 70 %")]
+    for name, case in PEERS:
+        rounds = measured["cases"].get(case)
+        if not rounds:
+            peers.append((name, "-", "-", measured["skipped"].get(case, "not measured")))
+            continue
+        calm = measured["open_loop"].get(case)
+        late = f"{median(calm['rounds'], 'p99_ms'):.2f} ms" if calm else "-"
+        peers.append((name, number(median(rounds)), number(median(rounds, "rate"), 0), late))
+    return promised, peers
+
+
+def notes(measured):
+    about = measured["about"]
+    bare = measured["cases"].get("bare post")
+    told = [f"{about['machine']}; commit {about['commit']}; {about['date']}; `{about['command']}`.",
+            "CPU time of the server a request (user and system), medians of alternating rounds, server and generator "
+            "on a core each; every answer matched with its question, a sample verified."]
+    if bare:
+        own = median(bare, "own_us")
+        told.append(f"The generator takes {own:.1f} us of CPU a request itself: it can offer "
+                    f"{1e6 / own:,.0f} requests a second on its core.")
+    if done := measured.get("presigning"):
+        each = done["cpu"] / done["answers"] * 1e6
+        told.append(f"`ocsprey presign`: {done['answers']:,} answers in {done['seconds']:.0f} s, "
+                    f"{each:.1f} us of CPU each.")
+    return told
+
+
+def text(measured):
+    out = []
+    for rows_ in cells(measured):
+        widths = [max(len(row[column]) for row in rows_) for column in range(len(rows_[0]))]
+        for row in rows_:
+            first, *rest = (cell.ljust(width) if column in (0, 4, 6) else cell.rjust(width)
+                            for column, (cell, width) in enumerate(zip(row, widths)))
+            out.append("  ".join([first, *rest]).rstrip())
+        out.append("")
+    return "\n".join(out + [note.replace("`", "") for note in notes(measured)]) + "\n"
+
+
+def markdown(measured):
+    out = []
+    for rows_ in cells(measured):
+        head, *rest = rows_
+        aligned = ["---:" if name.startswith(("us", "bare", "raw", "limit", "answers", "p99")) else "---"
+                   for name in head]
+        out += [f"| {' | '.join(row)} |" for row in (head, aligned, *rest)] + [""]
+    return "\n".join(out) + " ".join(notes(measured)) + "\n"
+
+
+def renew(file, made):
+    """Puts `made` between the markers of `file`, and says so if there are none."""
+    whole = file.read_text()
+    if whole.count(BEGIN) != 1 or whole.count(END) != 1 or whole.index(BEGIN) > whole.index(END):
+        sys.exit(f"error: {file}: no place for the table (write {BEGIN} and {END} on lines of their own, once)")
+    before, after = whole.split(BEGIN)[0], whole.split(END)[1]
+    file.write_text(f"{before}{BEGIN}\n{made}{END}{after}")
