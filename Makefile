@@ -35,10 +35,11 @@ bench: tools-bench ## Measures each stage and whole answers beside a bare HTTP s
 instructions: tools-bench ## Counts a request's instructions under valgrind and holds them against the baseline (UPDATE=1 renews it)
 	benches/support/instructions.py $(if $(UPDATE),--update)
 
-soak: tools ## Measures CRLs of 10 million entries, 20 GB in /tmp for half an hour (ENTRIES=1000000 for less); kills large loads
-	cargo build --release --locked --bin ocsprey --example soak
+soak: tools ## Measures CRLs at the scale of a nation, 20 GB in /tmp for an hour (PARTS=day,tail or ENTRIES=1000000 for less); kills large loads
+	cargo build $(WORKSPACE) --bins --example soak
 	OCSPREY_TEST_ROWS=1000000 cargo test --release --locked --lib store::tests::crash
-	tests/soak/run --ocsprey $(OCSPREY) --soak $(CARGO_TARGET_DIR)/release/examples/soak --entries $(or $(ENTRIES),10000000)
+	tests/soak/run --ocsprey $(OCSPREY) --soak $(CARGO_TARGET_DIR)/release/examples/soak --load $(CARGO_TARGET_DIR)/release/ocsprey-load \
+		$(if $(ENTRIES),--entries $(ENTRIES)) $(if $(PARTS),--parts $(PARTS))
 
 interop: build tools-interop ## Lets Java, NSS, pkilint, openssl and GnuTLS judge every kind of answer
 	python3 tests/interop/run --ocsprey $(OCSPREY)

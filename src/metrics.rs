@@ -143,18 +143,23 @@ pub struct Metrics {
     pub cache_bytes: IntGauge,
     pub connections_open: IntGauge,
     pub store_bytes: IntGauge,
+    /// 1 while every issuer can answer; whoever renders the metrics says so first.
+    pub ready: IntGauge,
 }
 
 const ISSUER: &[&str] = &["issuer"];
 
-/// From a cached answer (a few microseconds) to a request that waited for a slow key.
+/// Measured: 5 us for an answer that needs no signature, 20 to 50 with one of P-256, 250 with one of RSA-2048.
+/// There the buckets are dense, and at the aim of 1 ms; above it they only say how bad it is.
 const REQUEST_BUCKETS: &[f64] = &[
-    0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05,
-    0.1, 1.0,
+    0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_03, 0.000_05, 0.000_075, 0.000_1, 0.000_2, 0.000_25,
+    0.000_3, 0.000_4, 0.000_6, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1.0,
 ];
-/// From Ed25519 (6 us) over RSA-2048 (220 us) to a remote key.
-const SIGN_BUCKETS: &[f64] =
-    &[0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.01, 0.1, 1.0];
+/// Measured: Ed25519 6 us, P-256 13, P-384 62, RSA-2048 220, RSA-3072 650; then a key behind a network.
+const SIGN_BUCKETS: &[f64] = &[
+    0.000_005, 0.000_01, 0.000_015, 0.000_025, 0.000_05, 0.000_075, 0.000_1, 0.000_2, 0.000_25, 0.000_3,
+    0.000_5, 0.000_75, 0.001, 0.002_5, 0.01, 0.05, 0.25, 1.0,
+];
 /// From a municipality's CRL to a country's.
 const INGEST_BUCKETS: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0];
 
@@ -171,28 +176,33 @@ impl Metrics {
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let families = Families(&registry);
+        let version = [("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into();
+        let build =
+            Opts::new("ocsprey_build_info", "1; the label says which version runs.").const_labels(version);
+        families.add(IntGauge::with_opts(build)?)?.set(1);
         let requests = families.counters(
             "ocsp_requests_total",
             "OCSP requests by result. good, revoked and unknown count once for each certificate answered, \
-             the others once for each request.",
+             the others once for each request. Aim: try_later and internal_error together under 0.1 percent.",
             &["issuer", "result"],
         )?;
         Ok(Self {
             no_issuer: RequestCounters::new(&requests, NO_ISSUER),
             requests,
-            signatures: families.counters("ocsp_signatures_total", "Responses signed.", ISSUER)?,
+            signatures: families.counters("ocsp_signatures_total", "Responses signed afresh.", ISSUER)?,
             sign_duration: families.histograms(
                 "ocsp_sign_duration_seconds",
-                "Time that one signature takes.",
+                "Seconds that one signature takes. Aim: 99 percent under 1 ms with keys in software.",
                 SIGN_BUCKETS,
             )?,
             crl_this_update: families.gauges(
                 "crl_this_update_timestamp_seconds",
-                "thisUpdate of the oldest CRL scope; 0 while none is loaded.",
+                "thisUpdate of the oldest CRL scope, in seconds since 1970; 0 while none is loaded.",
             )?,
             crl_next_update: families.gauges(
                 "crl_next_update_timestamp_seconds",
-                "nextUpdate of the CRL scope that expires first; 0 while none is loaded.",
+                "nextUpdate of the CRL scope that expires first, in seconds since 1970; 0 while none is loaded. \
+                 Behind it lies tryLater. Aim: 6 hours ahead, always.",
             )?,
             crl_scopes: families.gauges("crl_scopes", "CRL scopes loaded.")?,
             crl_entries: families.gauges("crl_entries", "Entries of all CRL scopes loaded.")?,
@@ -204,13 +214,13 @@ impl Metrics {
             )?,
             crl_ingest_duration: families.histograms(
                 "crl_ingest_duration_seconds",
-                "Time from the first octet of a CRL to its publication.",
+                "Seconds that taking one CRL in takes, from its first octet to its last row. Aim: 99 percent under 10 s.",
                 INGEST_BUCKETS,
             )?,
             crl_visible: families.histograms(
                 "crl_visible_seconds",
-                "Time from the arrival of a CRL (a file's last change, a server's answer, a submission; the \
-                 start of the process for what was there before) to its publication. Aim: under 1 second.",
+                "Seconds from the arrival of a CRL (a file's last change, a server's answer, a submission; the \
+                 start of the process for what was there before) to answers from it. Aim: 99 percent under 1 s.",
                 VISIBLE_BUCKETS,
             )?,
             crl_refused: families.gauges(
@@ -219,13 +229,15 @@ impl Metrics {
             )?,
             signer_not_after: families.gauges(
                 "signer_not_after_timestamp_seconds",
-                "notAfter of the certificate that signs responses; 0 while none is loaded.",
+                "notAfter of the certificate that signs responses, the nearest of all generations, in seconds since \
+                 1970; 0 while none is loaded. Aim: 14 days ahead, always.",
             )?,
             issuers: ArcSwap::from_pointee(Vec::new()),
             request_duration: families.add(Histogram::with_opts(
                 HistogramOpts::new(
                     "ocsp_request_duration_seconds",
-                    "Time from a whole request in hand to its answer in hand, network excluded.",
+                    "Seconds from a whole request in hand to its answer in hand, network excluded. Aim: 99 percent \
+                     under 1 ms.",
                 )
                 .buckets(REQUEST_BUCKETS.to_vec()),
             )?)?,
@@ -242,6 +254,11 @@ impl Metrics {
             connections_open: families
                 .add(IntGauge::new("http_connections_open", "Open connections of the OCSP listeners.")?)?,
             store_bytes: families.add(IntGauge::new("store_bytes", "Octets of the store on disk.")?)?,
+            ready: families.add(IntGauge::new(
+                "ocsp_ready",
+                "1 while every issuer can answer, 0 otherwise; /readyz has the reasons. Aim: 1 for 99.95 percent \
+                 of the time.",
+            )?)?,
             registry,
         })
     }
@@ -381,6 +398,8 @@ mod tests {
             "crl_refused{issuer=\"auth\"} 0\n",
             "signer_not_after_timestamp_seconds{issuer=\"auth\"} 0\n",
             "store_bytes 0\n",
+            "ocsp_ready 0\n",
+            concat!("ocsprey_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
         ] {
             assert!(text.contains(line), "{line}{text}");
         }

@@ -12,6 +12,7 @@ mod intake;
 mod inventories;
 mod issuers;
 mod offline;
+mod priority;
 mod quarantine;
 mod serve;
 mod status;

@@ -8,7 +8,7 @@
 
 use super::intake::{Command, Intake, IntakeState, Shared, Submitted, open_store};
 use super::workers::{self, Answering};
-use super::{AppError, issuers, status};
+use super::{AppError, issuers, priority, status};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{
@@ -66,7 +66,10 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let intake = Intake::new(Arc::clone(&shared), config.clone(), configured);
     let intake = std::thread::Builder::new()
         .name("intake".to_owned())
-        .spawn(move || intake.run(&inbox))
+        .spawn(move || {
+            priority::lower();
+            intake.run(&inbox);
+        })
         .map_err(|why| AppError::System { what: "the intake's thread", why })?;
     for address in &config.server.listen {
         tracing::info!(%address, workers = count, "answering OCSP requests");

@@ -109,6 +109,7 @@ impl AdminService {
     }
 
     fn metrics(&self) -> Reply {
+        self.sources.metrics.ready.set(i64::from((self.sources.ready)().is_ok()));
         match self.sources.metrics.render() {
             Ok(page) => reply(
                 StatusCode::OK,

@@ -408,12 +408,13 @@ impl Batch<'_> {
 
 fn database_options(options: &StoreOptions) -> Options {
     let mut all = Options::default();
-    // Compactions give way to everybody who answers: lowest priority for processor and disk, and a steady
-    // rate, so that a large one does not fill the disk's queue. (Flushes, which a writer may have
-    // to wait for, keep the ordinary priority, and come first at the same limit.)
+    // Compactions and flushes give way to everybody who answers: lowest priority for the processor, and a
+    // steady rate, so that a large one does not fill the disk's queue. Only compactions have the idle
+    // disk's priority: a writer may have to wait for a flush, never for as long as others use the disk.
     if let Ok(mut env) = Env::new() {
         env.lower_thread_pool_cpu_priority();
         env.lower_thread_pool_io_priority();
+        env.lower_high_priority_thread_pool_cpu_priority();
         all.set_env(&env);
     }
     let rate = i64::try_from(options.background_bytes_per_second).unwrap_or(i64::MAX);

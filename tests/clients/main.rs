@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_types, reason = "tests share the ports that they took")]
 
 mod broken_configurations;
+mod crash;
 mod gnutls;
 mod guard;
 mod lifecycle;

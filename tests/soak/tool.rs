@@ -2,20 +2,29 @@
 //!
 //!     soak crl CA.pem CA.key NUMBER ENTRIES OCTETS CHANGED OUT
 //!     soak inventory ENTRIES OCTETS OUT
-//!     soak serial N OCTETS
+//!     soak serials FROM ENTRIES OCTETS STEP
+//!     soak publication CA.pem CA.key DAY PARTITIONS MEAN CHANGED FOLDER [PARTITION]
+//!     soak probes DAY PARTITIONS MEAN CHANGED
 //!     soak x509-cert CRL
 //!
 //! `crl` writes a signed CRL of ENTRIES random serial numbers of OCTETS octets (4: dense, ascending) with
 //! reasonCode. Each number from the second on has CHANGED entries less at the end than it would have and as
 //! many new ones, spread over all the others: the same arguments, the same CRL.
+//!
+//! `publication` writes the CRL of every municipality, or of one, as of a day: MEAN entries of 37 octets on
+//! average, of which CHANGED in 100,000 leave each day and as many come. `probes` prints, for each municipality:
+//! index, entries, and five serial numbers, revoked before the day DAY (three) and from it on (two).
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
     reason = "a measurement stops where it fails and says what it measured"
 )]
 
-use der::Decode;
+use der::{Decode, Encode};
 use ocsprey::clock::Clock;
 use ocsprey::demo::{CrlHeader, CrlWriter};
 use ocsprey::signing::SoftwareKey;
@@ -23,6 +32,7 @@ use ocsprey::x509::{Certificate, CrlReason, Revocation, SerialNumber, UnixTime};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use x509_cert::crl::CertificateList;
+use x509_cert::name::Name;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -45,7 +55,35 @@ fn main() {
             }
             file.flush().unwrap();
         }
-        ["serial", n, octets] => println!("{}", serial(n.parse().unwrap(), octets.parse().unwrap()).to_hex()),
+        ["serials", from, entries, octets, step] => {
+            let (from, entries): (u64, u64) = (from.parse().unwrap(), entries.parse().unwrap());
+            let (octets, step): (usize, usize) = (octets.parse().unwrap(), step.parse().unwrap());
+            let mut out = BufWriter::new(std::io::stdout());
+            for n in (from..from + entries).step_by(step) {
+                writeln!(out, "{}", serial(n, octets).to_hex()).unwrap();
+            }
+        }
+        ["publication", ca, key, day, partitions, mean, changed, folder, ref only @ ..] => {
+            let only = only.first().map(|index| index.parse::<u64>().unwrap());
+            let day = day.parse().unwrap();
+            let ca = Authority::read(ca, key);
+            let mut writer = CrlWriter::default();
+            for partition in Publication::of(partitions, mean, changed).partitions() {
+                if only.is_none_or(|only| only == partition.index) {
+                    partition.write(day, &mut writer);
+                    let point = format!("CN=P{:04} CRLDP,O=Soak,C=JP", partition.index);
+                    let point = point.parse::<Name>().unwrap().to_der().unwrap();
+                    let crl = ca.sign(&mut writer, day, &point);
+                    std::fs::write(format!("{folder}/p{:04}.crl", partition.index), crl).unwrap();
+                }
+            }
+        }
+        ["probes", day, partitions, mean, changed] => {
+            for partition in Publication::of(partitions, mean, changed).partitions() {
+                let probes = partition.probes(day.parse().unwrap()).map(|serial| serial.to_hex());
+                println!("{} {} {}", partition.index, partition.entries, probes.join(" "));
+            }
+        }
         ["x509-cert", crl] => {
             let der = std::fs::read(crl).unwrap();
             let list = CertificateList::<x509_cert::certificate::Rfc5280>::from_der(&der).unwrap();
@@ -78,9 +116,36 @@ fn serial(n: u64, octets: usize) -> SerialNumber {
     SerialNumber::from_unsigned(&value.to_be_bytes()).unwrap()
 }
 
+/// A CA that signs CRLs.
+struct Authority {
+    certificate: Certificate,
+    key: SoftwareKey,
+}
+
+impl Authority {
+    fn read(certificate: &str, key: &str) -> Self {
+        Self {
+            certificate: Certificate::from_pem_or_der(&std::fs::read(certificate).unwrap()).unwrap(),
+            key: SoftwareKey::from_pkcs8_pem(&std::fs::read(key).unwrap()).unwrap(),
+        }
+    }
+
+    fn sign<'a>(&self, writer: &'a mut CrlWriter, number: u64, distribution_point: &[u8]) -> &'a [u8] {
+        let now = Clock::System.now();
+        let header = CrlHeader {
+            issuer: self.certificate.subject(),
+            key_identifier: self.certificate.subject_key_identifier().unwrap_or_default(),
+            distribution_point,
+            crl_number: number,
+            this_update: now.plus(-3600 + i64::try_from(number).unwrap()),
+            next_update: now.plus(30 * 86_400),
+        };
+        writer.finish(&header, &self.key).unwrap()
+    }
+}
+
 fn write_crl(ca: &str, key: &str, plan: Plan, out: &str) {
-    let ca = Certificate::from_pem_or_der(&std::fs::read(ca).unwrap()).unwrap();
-    let key = SoftwareKey::from_pkcs8_pem(&std::fs::read(key).unwrap()).unwrap();
+    let ca = Authority::read(ca, key);
     let reasons = [CrlReason::KeyCompromise, CrlReason::Superseded, CrlReason::CessationOfOperation];
     let begin = 1_700_000_000;
     let mut writer = CrlWriter::default();
@@ -97,16 +162,90 @@ fn write_crl(ca: &str, key: &str, plan: Plan, out: &str) {
         }
         n += 1;
     }
-    let now = Clock::System.now();
-    let header = CrlHeader {
-        issuer: ca.subject(),
-        key_identifier: ca.subject_key_identifier().unwrap_or_default(),
-        distribution_point: ca.subject(),
-        crl_number: plan.number,
-        this_update: now.plus(-3600 + i64::try_from(plan.number).unwrap()),
-        next_update: now.plus(30 * 86_400),
-    };
-    let crl = writer.finish(&header, &key).unwrap();
+    let crl = ca.sign(&mut writer, plan.number, ca.certificate.subject());
     std::fs::write(out, crl).unwrap();
     println!("{out}: {} entries, {} octets", plan.entries, crl.len());
+}
+
+/// A day of a nation: a CRL for each of many municipalities.
+struct Publication {
+    partitions: u64,
+    /// Entries of a CRL on average.
+    mean: u64,
+    /// Entries of a hundred thousand that leave each day; as many come.
+    changed: u64,
+}
+
+/// What one municipality publishes.
+struct Partition {
+    index: u64,
+    entries: u64,
+    /// Those that leave each day, and those that come.
+    changed: u64,
+    /// From one of its serial numbers to the next, in steps of all municipalities.
+    step: u64,
+    partitions: u64,
+}
+
+impl Publication {
+    fn of(partitions: &str, mean: &str, changed: &str) -> Self {
+        let number = |text: &str| text.parse().unwrap();
+        Self { partitions: number(partitions), mean: number(mean), changed: number(changed) }
+    }
+
+    /// Few are large and most are small, as municipalities are: the largest has 18 times the mean.
+    fn partitions(&self) -> Vec<Partition> {
+        let weight = |rank: u64| (rank as f64 + 12.0).powf(-0.8);
+        let sum: f64 = (0..self.partitions).map(weight).sum();
+        let total = (self.mean * self.partitions) as f64;
+        let entries = |rank| ((weight(rank) / sum * total) as u64).max(10);
+        let places = 2 * entries(0);
+        let partition = |index| {
+            // The large ones stand among the others.
+            let entries = entries(index * 7919 % self.partitions);
+            let entries = if entries.is_multiple_of(7919) { entries + 1 } else { entries };
+            let changed = (entries * self.changed / 100_000).max(1);
+            Partition { index, entries, changed, step: places / entries, partitions: self.partitions }
+        };
+        (0..self.partitions).map(partition).collect()
+    }
+}
+
+impl Partition {
+    /// Municipalities revoke cards from the whole country's sequence of numbers.
+    fn serial(&self, place: u64) -> SerialNumber {
+        SerialNumber::from(0x0100_0000 + place * self.partitions + self.index)
+    }
+
+    fn first(&self, n: u64) -> SerialNumber {
+        self.serial(n * self.step)
+    }
+
+    /// The n-th that came after the first day.
+    fn later(&self, n: u64) -> SerialNumber {
+        self.serial(n * 7919 % self.entries * self.step + 1)
+    }
+
+    fn write(&self, day: u64, writer: &mut CrlWriter) {
+        let revocation = |n: u64| Revocation {
+            time: UnixTime::from_seconds(1_700_000_000 + i64::try_from(n % 70_000_000).unwrap()),
+            reason: [CrlReason::KeyCompromise, CrlReason::Superseded]
+                .get(usize::try_from(n % 2).unwrap())
+                .copied(),
+            invalidity: None,
+        };
+        let changes = (self.changed * (day - 1)).min(self.entries);
+        // In the order of revocation, which is not that of serial numbers.
+        for n in (0..self.entries).map(|n| n * 7919 % self.entries).filter(|n| *n >= changes) {
+            writer.push(&self.first(n), &revocation(n));
+        }
+        (0..changes).for_each(|n| writer.push(&self.later(n), &revocation(n)));
+    }
+
+    /// Serial numbers to ask about: one that stays, the first and the last that leave on this day (and stay
+    /// revoked), the first and the last that come with it.
+    fn probes(&self, day: u64) -> [SerialNumber; 5] {
+        let (from, to) = (self.changed * (day - 2), self.changed * (day - 1) - 1);
+        [self.first(self.entries - 1), self.first(from), self.first(to), self.later(from), self.later(to)]
+    }
 }
