@@ -4,15 +4,17 @@
 //! process's, and is inherited: the threads that fetch URLs, which the intake starts, are as low. RocksDB's own
 //! threads are lowered where the store opens it.
 //!
-//! Niceness 19 is 15 shares of the processor against the 1,024 of a worker: on a busy machine the intake gets
-//! the rest, on an idle one everything. The disk follows: without a priority of its own a thread's reads and
-//! writes rank by its niceness, last of the ordinary ones. Not the idle classes (`SCHED_IDLE`, `ionice -c 3`):
-//! under steady load they may mean never, and a revocation has to come through.
+//! Niceness 10 is 110 shares of the processor against the 1,024 of a worker: on an idle machine the intake gets
+//! everything, beside workers that leave nothing a tenth of a core. Not 19, which is 15 shares: with all
+//! cores taken, a day's publication then stood still for minutes, and a revocation has to come through; nor
+//! the idle classes (`SCHED_IDLE`, `ionice -c 3`), which may mean never. A worker that wakes up runs before
+//! it all the same. The disk follows: without a priority of its own a thread's reads and writes rank by its
+//! niceness. Compactions and flushes, which are seldom waited for, have 19.
 
-/// The lowest there is.
-const NICENESS: i32 = 19;
+/// See the head.
+const NICENESS: i32 = 10;
 
-/// Gives the calling thread, and those that it starts from now on, the lowest priority. Lower never needs a
+/// Gives the calling thread, and those that it starts from now on, a low priority. Lower never needs a
 /// right; where the system refuses all the same, the work goes on as it is.
 pub(super) fn lower() {
     if let Err(why) = rustix::process::setpriority_process(None, NICENESS) {
@@ -32,7 +34,7 @@ mod tests {
             let own = getpriority_process(None).unwrap();
             (own, std::thread::spawn(|| getpriority_process(None).unwrap()).join().unwrap())
         });
-        assert_eq!(lowered.join().unwrap(), (19, 19));
+        assert_eq!(lowered.join().unwrap(), (super::NICENESS, super::NICENESS));
         assert_eq!(getpriority_process(None).unwrap(), before);
     }
 }

@@ -61,7 +61,7 @@ fn crl_number(server: &Server) -> u64 {
 }
 
 #[test]
-fn t26_kill_9_while_a_crl_comes_in_leaves_the_old_one_or_the_new_one() {
+fn kill_9_while_a_crl_comes_in_leaves_the_old_one_or_the_new_one() {
     let pki = publications();
     let crls: Vec<Vec<u8>> =
         (0..=ROUNDS).map(|round| fs::read(pki.path(&format!("{round}.crl"))).unwrap()).collect();
