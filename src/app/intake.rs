@@ -14,7 +14,7 @@
 use super::inventories::Inventories;
 use super::issuers;
 use super::quarantine::Quarantine;
-use super::{Fault, store_options};
+use super::{Fault, working_store_options};
 use crate::cli::QuarantineStatus;
 use crate::clock::Clock;
 use crate::config::{Config, CrlSource};
@@ -420,5 +420,5 @@ pub(super) fn sources_of(config: &Config) -> Vec<Source> {
 /// # Errors
 /// As [`Store::open`].
 pub(super) fn open_store(config: &Config) -> Result<Arc<Store>, StoreError> {
-    Store::open(&config.store.path, &store_options()).map(Arc::new)
+    Store::open(&config.store.path, &working_store_options(config)).map(Arc::new)
 }

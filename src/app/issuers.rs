@@ -212,6 +212,13 @@ pub(super) fn configured(
                 key.template = Arc::new(ResponseTemplate::clone(&key.template).with_archive_cutoff(seconds));
             }
         }
+        for key in &mut one.keys {
+            let mut series = Vec::with_capacity(config.response.presign.len());
+            for form in &config.response.presign {
+                series.push(key.series_of(*form, store.series(&key.series_name(*form))?));
+            }
+            key.series = series.into();
+        }
         let issuer = config.issuer(&one.name);
         let unlisted = issuer.and_then(IssuerConfig::unlisted_policy);
         let has_inventory = issuer.is_some_and(|issuer| issuer.inventory.is_some());

@@ -12,6 +12,7 @@ mod intake;
 mod inventories;
 mod issuers;
 mod offline;
+mod presigning;
 mod priority;
 mod quarantine;
 mod serve;
@@ -20,11 +21,14 @@ mod workers;
 
 pub use check::check;
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, status_of_store};
+pub use presigning::{PresignReport, presign};
 pub use serve::serve;
 
 use crate::cli::InventoryError;
+use crate::config::Config;
 use crate::http::ListenError;
 use crate::metrics::MetricsError;
+use crate::signing::SignError;
 use crate::store::{StoreError, StoreOptions};
 use std::fmt;
 use std::path::Path;
@@ -69,6 +73,9 @@ pub enum AppError {
     Listen(#[from] ListenError),
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] MetricsError),
+    /// A key did not sign beforehand.
+    #[error("an OCSP signer: {0}")]
+    Presign(SignError),
     /// A thread or a runtime could not be had.
     #[error("{what}: {why}")]
     System { what: &'static str, why: std::io::Error },
@@ -76,7 +83,13 @@ pub enum AppError {
     Ended(&'static str),
 }
 
-/// How the store is opened, whoever opens it.
+/// How the store is opened by whoever looks at it for a moment.
 fn store_options() -> StoreOptions {
     StoreOptions::default()
+}
+
+/// How the store is opened by whoever works with it.
+fn working_store_options(config: &Config) -> StoreOptions {
+    let block_cache_bytes = usize::try_from(config.store.cache_size).unwrap_or(usize::MAX);
+    StoreOptions { block_cache_bytes, ..StoreOptions::default() }
 }

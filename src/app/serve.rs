@@ -7,6 +7,7 @@
 )]
 
 use super::intake::{Command, Intake, IntakeState, Shared, Submitted, open_store};
+use super::presigning::{RefreshOptions, Refresher};
 use super::workers::{self, Answering};
 use super::{AppError, issuers, priority, status};
 use crate::clock::Clock;
@@ -21,8 +22,10 @@ use crate::respond::Responder;
 use crate::snapshot::{Published, Snapshot};
 use bytes::Bytes;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::SystemTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -71,21 +74,58 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
             intake.run(&inbox);
         })
         .map_err(|why| AppError::System { what: "the intake's thread", why })?;
+    let refresher = Refreshing::start(&shared, RefreshOptions::of(config))?;
     for address in &config.server.listen {
         tracing::info!(%address, workers = count, "answering OCSP requests");
     }
     ready();
     watch(admin, &shared, &commands, &shutdown, max_crl_size)?;
 
+    refresher.stop();
     // The listeners drain; then nobody is left who could ask the intake for anything.
     for worker in workers {
         worker.join().map_err(|_| AppError::Ended("a worker"))?;
     }
+    refresher.join()?;
     let _ = commands.send(Command::Stop);
     drop(commands);
     intake.join().map_err(|_| AppError::Ended("the intake"))?;
     tracing::info!("ended");
     Ok(())
+}
+
+/// The refresher's thread, where there is one.
+struct Refreshing {
+    stop: Arc<AtomicBool>,
+    /// Its end is dropped to wake the thread.
+    running: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Refreshing {
+    fn start(shared: &Arc<Shared>, options: RefreshOptions) -> Result<Self, AppError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        if options.threads == 0 {
+            return Ok(Self { stop, running: None });
+        }
+        let (wake, ended) = channel();
+        let refresher = Refresher::new(Arc::clone(shared), options, Arc::clone(&stop));
+        let thread = std::thread::Builder::new()
+            .name("refresher".to_owned())
+            .spawn(move || refresher.run(&ended))
+            .map_err(|why| AppError::System { what: "the refresher's thread", why })?;
+        Ok(Self { stop, running: Some((wake, thread)) })
+    }
+
+    /// Has it leave off; it may still be writing what it has.
+    fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn join(self) -> Result<(), AppError> {
+        let Some((wake, thread)) = self.running else { return Ok(()) };
+        drop(wake);
+        thread.join().map_err(|_| AppError::Ended("the refresher"))
+    }
 }
 
 /// Serves the admin pages and obeys signals, until the end is asked for and the pages have drained.

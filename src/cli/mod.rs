@@ -13,6 +13,7 @@ mod failure;
 mod http_client;
 mod inventory;
 mod inventory_load;
+mod presign;
 mod query;
 mod report;
 mod serve;
@@ -66,6 +67,7 @@ enum Command {
         after_help = "Example:\n  ocsprey inventory load --config ocsprey.toml --issuer auth issued.txt"
     )]
     Inventory(InventoryCommand),
+    Presign(presign::PresignArgs),
     Status(status::StatusArgs),
     Query(query::QueryArgs),
 }
@@ -103,6 +105,7 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Crl(CrlCommand::Ingest(args)) => crl_ingest::run(&args),
         Command::Crl(CrlCommand::Show(args)) => crl_show::run(&args),
         Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
+        Command::Presign(args) => presign::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Query(args) => query::run(&args),
     }
@@ -119,7 +122,7 @@ fn app_failure(file: &std::path::Path, why: AppError) -> Failure {
         AppError::Store(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Entries(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Listen(why) => Failure::work(what, why, ""),
-        AppError::Metrics(_) | AppError::System { .. } | AppError::Ended(_) => {
+        AppError::Presign(_) | AppError::Metrics(_) | AppError::System { .. } | AppError::Ended(_) => {
             Failure::work(what, why, "please report this if it comes again")
         }
     }
@@ -184,6 +187,7 @@ mod tests {
                 "ocsprey crl show",
                 "ocsprey inventory",
                 "ocsprey inventory load",
+                "ocsprey presign",
                 "ocsprey status",
                 "ocsprey query",
             ]

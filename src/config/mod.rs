@@ -20,6 +20,7 @@ mod values;
 pub use crate::ingest::{FetchOptions, Guard};
 pub use crate::snapshot::{NoncePolicy, Unlisted};
 
+use crate::ocsp::CertIdForm;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -77,6 +78,8 @@ pub struct Admin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
     pub path: PathBuf,
+    /// Octets of memory for what requests look up.
+    pub cache_size: u64,
 }
 
 /// `[response]`
@@ -89,6 +92,12 @@ pub struct Response {
     pub nonce: NoncePolicy,
     /// How long after it ran out a certificate is still answered for (RFC 6960 4.4.4); `None`: not said.
     pub archive_cutoff: Option<Duration>,
+    /// Forms of CertIDs that are answered beforehand; none: nothing is signed beforehand.
+    pub presign: Vec<CertIdForm>,
+    /// Answers that are signed beforehand, at the most; `None`: all.
+    pub presign_limit: Option<u64>,
+    /// Threads of a server that keep pre-signed answers fresh; 0: nobody does.
+    pub refresh_threads: usize,
 }
 
 /// `[[issuer]]`

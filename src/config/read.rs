@@ -9,6 +9,7 @@ use super::{
     Admin, Config, ConfigError, CrlSource, FetchOptions, GenerationConfig, Guard, IssuerConfig, NoncePolicy,
     Response, ScopesPolicy, Server, SignerConfig, StoreConfig, Tls, Unlisted,
 };
+use crate::ocsp::CertIdForm;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,9 @@ use toml::de::DeTable;
 const DEFAULT_PORT: u16 = 8080;
 const DEFAULT_VALIDITY: Duration = Duration::from_secs(24 * 3600);
 const DEFAULT_CACHE_SIZE: u64 = 1 << 30;
+/// What a small machine can spare; a large store wants more.
+const DEFAULT_STORE_CACHE_SIZE: u64 = 256 << 20;
+const LEAST_STORE_CACHE_SIZE: u64 = 8 << 20;
 const DEFAULT_MAX_CRL_SIZE: u64 = 256 << 20;
 /// More threads than any machine has cores: a slip of the keyboard.
 const MAX_WORKERS: u64 = 4096;
@@ -159,10 +163,21 @@ impl Walk<'_> {
 
     fn store(&mut self, section: Option<Section<'_>>) -> StoreConfig {
         let default = self.folder.join("data");
-        let Some(mut section) = section else { return StoreConfig { path: default } };
-        let path = section.take("path").and_then(|field| self.path(&field));
+        let mut store = StoreConfig { path: default, cache_size: DEFAULT_STORE_CACHE_SIZE };
+        let Some(mut section) = section else { return store };
+        if let Some(path) = section.take("path").and_then(|field| self.path(&field)) {
+            store.path = path;
+        }
+        if let Some(field) = section.take("cache_size")
+            && let Some(size) = self.size(&field, "cache_size = \"256MiB\"")
+        {
+            if size < LEAST_STORE_CACHE_SIZE {
+                field.wrong(&mut self.problems, "is too little to work with", "write 8MiB or more");
+            }
+            store.cache_size = size;
+        }
         section.finish(&mut self.problems);
-        StoreConfig { path: path.unwrap_or(default) }
+        store
     }
 
     fn response(&mut self, section: Option<Section<'_>>) -> Response {
@@ -171,6 +186,9 @@ impl Walk<'_> {
             cache_size: DEFAULT_CACHE_SIZE,
             nonce: NoncePolicy::default(),
             archive_cutoff: None,
+            presign: Vec::new(),
+            presign_limit: None,
+            refresh_threads: 0,
         };
         let Some(mut section) = section else { return response };
         if let Some(validity) = self.duration(&mut section, "validity", "validity = \"24h\"") {
@@ -189,8 +207,43 @@ impl Walk<'_> {
         if let Some(field) = section.take("nonce") {
             response.nonce = self.word(&field, NONCE_POLICIES).unwrap_or_default();
         }
+        self.presigning(&mut section, &mut response);
         section.finish(&mut self.problems);
         response
+    }
+
+    fn presigning(&mut self, section: &mut Section<'_>, response: &mut Response) {
+        if let Some(field) = section.take("presign") {
+            for (item, text) in field.texts(&mut self.problems, "presign = [\"sha1\", \"sha256\"]") {
+                match CertIdForm::ALL.into_iter().find(|form| form.name() == text) {
+                    Some(form) if !response.presign.contains(&form) => response.presign.push(form),
+                    Some(_) => item.wrong(&mut self.problems, format!("\"{text}\" stands there twice"), ""),
+                    None => {
+                        let names: Vec<_> = CertIdForm::ALL.iter().map(|form| form.name()).collect();
+                        let why = format!("\"{text}\" is not a form of CertIDs");
+                        item.wrong(&mut self.problems, why, format!("one of {}", names.join(", ")));
+                    }
+                }
+            }
+        }
+        if let Some(field) = section.take("presign_limit") {
+            response.presign_limit =
+                field.number(&mut self.problems, "presign_limit = 100000000, a number of answers");
+        }
+        response.refresh_threads = usize::from(!response.presign.is_empty());
+        if let Some(field) = section.take("refresh_threads")
+            && let Some(number) = field.number(&mut self.problems, "refresh_threads = 1, or 0 for none")
+        {
+            if number > MAX_WORKERS {
+                let why = format!("{number} threads are too many");
+                field.wrong(
+                    &mut self.problems,
+                    why,
+                    "1 signs some 70,000 P-256 or 4,500 RSA-2048 answers a second",
+                );
+            }
+            response.refresh_threads = usize::try_from(number).unwrap_or(0);
+        }
     }
 
     fn guard(&mut self, section: Option<Section<'_>>) -> Guard {

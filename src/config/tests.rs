@@ -49,12 +49,16 @@ max_crl_size = "300 MB"
 
 [store]
 path = "data"
+cache_size = "1GiB"
 
 [response]
 validity   = "1day 12h"
 cache_size = "2GiB"
 nonce      = "ignore"
 archive_cutoff = "10years"
+presign = ["sha1", "sha256-bare"]
+presign_limit = 1_000_000
+refresh_threads = 2
 
 [guard]
 max_shrink = "50%"
@@ -92,12 +96,15 @@ signer      = { key = "auth-ca-2019.key" }
             tls: None,
         },
         admin: Admin { listen: Some("127.0.0.1:9090".parse().unwrap()), max_crl_size: 300_000_000 },
-        store: StoreConfig { path: at("data") },
+        store: StoreConfig { path: at("data"), cache_size: 1 << 30 },
         response: Response {
             validity: Duration::from_secs(36 * 3600),
             cache_size: 2 << 30,
             nonce: NoncePolicy::Ignore,
             archive_cutoff: Some(Duration::from_secs(315_576_000)),
+            presign: vec![CertIdForm::ALL[0], CertIdForm::ALL[5]],
+            presign_limit: Some(1_000_000),
+            refresh_threads: 2,
         },
         guard: Guard { max_shrink: 50, max_released: 0, max_withdrawn: 100, tolerated: 7 },
         fetch: FetchOptions {

@@ -152,6 +152,13 @@ impl ResponseTemplate {
         Self { archive_cutoff: Some(seconds), ..self }
     }
 
+    /// Whatever it writes into answers: two templates with the same octets here write the same answers.
+    #[must_use]
+    pub fn identity(&self) -> Vec<u8> {
+        let cutoff = self.archive_cutoff.unwrap_or(i64::MIN).to_be_bytes();
+        [&self.responder_id[..], &self.algorithm, &self.certificates, &cutoff].concat()
+    }
+
     /// Writes ResponseData. `signature_octets` is a good guess of the signature's length, so that the
     /// buffer is allocated once.
     pub fn begin<'a, I>(&self, data: &ResponseData<'_>, singles: I, signature_octets: usize) -> Unsigned

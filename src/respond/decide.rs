@@ -5,7 +5,7 @@
 
 use crate::ocsp::{CertStatus, OcspResponseStatus};
 use crate::snapshot::{Key, RoleLayer, Unlisted, Window};
-use crate::store::{Inventoried, InventoryState, ReadView, StatusRow, StoreError};
+use crate::store::{Inventoried, InventoryState, Reach, ReadView, StatusRow, StoreError};
 use crate::x509::{SerialNumber, UnixTime};
 
 /// One certificate's status, and the time for which it is known.
@@ -26,6 +26,8 @@ pub(super) enum Refusal {
     NotOnRecord,
     /// The store failed.
     Store,
+    /// The store has a row that was asked for on the disk only.
+    NotInMemory,
 }
 
 impl Refusal {
@@ -33,14 +35,18 @@ impl Refusal {
         match self {
             Self::Stale => OcspResponseStatus::TryLater,
             Self::NotOnRecord => OcspResponseStatus::Unauthorized,
-            Self::Store => OcspResponseStatus::InternalError,
+            // Whoever limits the reach looks again without a limit.
+            Self::Store | Self::NotInMemory => OcspResponseStatus::InternalError,
         }
     }
 }
 
 impl From<StoreError> for Refusal {
-    fn from(_: StoreError) -> Self {
-        Self::Store
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotInMemory { .. } => Self::NotInMemory,
+            _ => Self::Store,
+        }
     }
 }
 
@@ -50,15 +56,34 @@ pub(super) fn decide(
     view: &ReadView,
     serial_number: &SerialNumber,
     now: UnixTime,
+    reach: Reach,
 ) -> Result<Decision, Refusal> {
-    let rows = view.revocations(key.number, serial_number)?;
+    let rows = view.revocations_within(key.number, serial_number, reach)?;
     if let Some(decision) = revoked(key, rows.as_slice(), now) {
         return decision;
     }
     if key.inventory == InventoryState::Absent {
         return unlisted(key, now);
     }
-    let window = match (view.inventory(key.number, serial_number)?, key.inventory) {
+    not_revoked(key, view.inventory_within(key.number, serial_number, reach)?, now)
+}
+
+/// As [`decide`], where it is known already what the inventory says.
+pub(super) fn decide_listed(
+    key: &Key,
+    view: &ReadView,
+    serial_number: &SerialNumber,
+    listed: Inventoried,
+    now: UnixTime,
+    reach: Reach,
+) -> Result<Decision, Refusal> {
+    let rows = view.revocations_within(key.number, serial_number, reach)?;
+    revoked(key, rows.as_slice(), now).unwrap_or_else(|| not_revoked(key, listed, now))
+}
+
+/// Of a serial number that no CRL speaks of.
+pub(super) fn not_revoked(key: &Key, listed: Inventoried, now: UnixTime) -> Result<Decision, Refusal> {
+    let window = match (listed, key.inventory) {
         // Half an inventory says nothing of what it does not list.
         (Inventoried::Unlisted, InventoryState::Partial { .. }) => None,
         (Inventoried::Unlisted, _) => return unlisted(key, now),

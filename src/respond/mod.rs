@@ -5,6 +5,9 @@
 //! every failure *is* an OCSP answer. It reads no clock: the time is an argument.
 
 mod decide;
+mod presigned;
+
+pub use presigned::Presigner;
 
 use crate::ocsp::{
     CertStatus, OcspRequest, OcspResponseStatus, ResponseData, ResponseTemplate, SingleResponse,
@@ -12,6 +15,7 @@ use crate::ocsp::{
 };
 use crate::signing::ResponderIdentity;
 use crate::snapshot::{IssuerIndex, NoncePolicy, Snapshot};
+use crate::store::Reach;
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use decide::{Decision, Refusal, decide};
@@ -79,51 +83,89 @@ impl Responder {
     /// nextUpdate nor the signer's notAfter.
     #[must_use]
     pub fn respond(&self, snapshot: &Snapshot, request: &[u8], now: UnixTime) -> Answer {
+        self.respond_within(snapshot, request, now, Reach::Disk)
+            .unwrap_or_else(|| Answer::error(OcspResponseStatus::InternalError, None))
+    }
+
+    /// As [`Responder::respond`], if no row of the store beyond `reach` is needed; else `None`.
+    #[must_use]
+    pub fn respond_within(
+        &self,
+        snapshot: &Snapshot,
+        request: &[u8],
+        now: UnixTime,
+        reach: Reach,
+    ) -> Option<Answer> {
+        match self.answer(snapshot, request, now, reach) {
+            Ok(answer) => Some(answer),
+            Err(NotInMemory) => None,
+        }
+    }
+
+    fn answer(
+        &self,
+        snapshot: &Snapshot,
+        request: &[u8],
+        now: UnixTime,
+        reach: Reach,
+    ) -> Result<Answer, NotInMemory> {
         let Ok(request) = OcspRequest::parse(request) else {
-            return Answer::error(OcspResponseStatus::MalformedRequest, None);
+            return Ok(Answer::error(OcspResponseStatus::MalformedRequest, None));
         };
         let Some((signing, key)) = request.cert_ids().find_map(|cert_id| snapshot.key_of(&cert_id)) else {
-            return Answer::error(OcspResponseStatus::Unauthorized, None);
+            return Ok(Answer::error(OcspResponseStatus::Unauthorized, None));
         };
         let issuer = Some(key.issuer);
         let options = snapshot.options();
         // A nonce that is not repeated is an extension that is not processed; a critical one must be
         // (RFC 5280 4.2).
         if request.nonce_is_critical && options.nonce == NoncePolicy::Ignore {
-            return Answer::error(OcspResponseStatus::MalformedRequest, issuer);
+            return Ok(Answer::error(OcspResponseStatus::MalformedRequest, issuer));
         }
         let responder = &key.responder;
         if now < responder.not_before() || now >= responder.not_after() {
-            return Answer::error(OcspResponseStatus::TryLater, issuer);
-        }
-
-        let mut draft = Draft::new(request.len(), responder.not_after());
-        for cert_id in request.cert_ids() {
-            let decision = match snapshot.key_of(&cert_id) {
-                Some((asked, _)) if asked == signing => {
-                    decide(key, snapshot.view(), &cert_id.serial_number, now)
-                }
-                _ => Ok(decide::not_ours(now)),
-            };
-            let decision = match decision {
-                Ok(decision) => decision,
-                Err(refusal) => return Answer::error(refusal.status(), issuer),
-            };
-            if let Err(refusal) = draft.add(cert_id.raw, &decision, options.validity, now) {
-                return Answer::error(refusal.status(), issuer);
-            }
+            return Ok(Answer::error(OcspResponseStatus::TryLater, issuer));
         }
 
         let nonce = match options.nonce {
             NoncePolicy::Echo => request.nonce,
             NoncePolicy::Ignore => None,
         };
+        if request.len() == 1
+            && nonce.is_none()
+            && let Some(cert_id) = request.cert_ids().next()
+        {
+            match presigned::held(snapshot, key, &cert_id, now, reach) {
+                Ok(Some(answer)) => return Ok(answer),
+                Err(Refusal::NotInMemory) => return Err(NotInMemory),
+                // Whatever is wrong with it, a fresh answer is not.
+                Ok(None) | Err(_) => {}
+            }
+        }
+        let mut draft = Draft::new(request.len(), responder.not_after());
+        for cert_id in request.cert_ids() {
+            let decision = match snapshot.key_of(&cert_id) {
+                Some((asked, _)) if asked == signing => {
+                    decide(key, snapshot.view(), &cert_id.serial_number, now, reach)
+                }
+                _ => Ok(decide::not_ours(now)),
+            };
+            let decision = match decision {
+                Ok(decision) => decision,
+                Err(Refusal::NotInMemory) => return Err(NotInMemory),
+                Err(refusal) => return Ok(Answer::error(refusal.status(), issuer)),
+            };
+            if let Err(refusal) = draft.add(cert_id.raw, &decision, options.validity, now) {
+                return Ok(Answer::error(refusal.status(), issuer));
+            }
+        }
+
         let data = ResponseData { produced_at: now, nonce, extended_revoke: draft.extended_revoke };
         let Some(body) = sign(&key.template, responder, &data, &draft.singles) else {
-            return Answer::error(OcspResponseStatus::InternalError, issuer);
+            return Ok(Answer::error(OcspResponseStatus::InternalError, issuer));
         };
         let shareable = nonce.is_none() && draft.unknown == 0;
-        Answer {
+        Ok(Answer {
             body,
             outcome: Outcome {
                 issuer,
@@ -137,9 +179,12 @@ impl Responder {
                 next_update: draft.next_update,
                 produced_at: now,
             }),
-        }
+        })
     }
 }
+
+/// A row that is needed is not within reach.
+struct NotInMemory;
 
 /// The single responses of an answer, as they come together.
 struct Draft<'a> {

@@ -7,6 +7,7 @@
 mod cert_id_index;
 mod published;
 mod scopes;
+mod series;
 #[cfg(test)]
 pub(crate) mod test_setting;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 
 pub use published::Published;
 pub use scopes::{Coverage, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
+pub use series::Series;
 
 use crate::ocsp::{CertIdRef, ResponseTemplate};
 use crate::signing::ResponderIdentity;
@@ -84,6 +86,8 @@ pub struct IssuerKey {
     pub certificate: Arc<Certificate>,
     pub responder: Arc<ResponderIdentity>,
     pub template: Arc<ResponseTemplate>,
+    /// What is signed beforehand, one for each form of CertIDs; usually none.
+    pub series: Arc<[Series]>,
 }
 
 impl IssuerKey {
@@ -94,7 +98,7 @@ impl IssuerKey {
             responder.signer().algorithm().algorithm_identifier(),
             responder.certs_der(),
         );
-        Self { certificate, responder, template: Arc::new(template) }
+        Self { certificate, responder, template: Arc::new(template), series: Arc::new([]) }
     }
 }
 
@@ -106,9 +110,13 @@ pub struct Key {
     pub unlisted: Unlisted,
     pub responder: Arc<ResponderIdentity>,
     pub template: Arc<ResponseTemplate>,
+    /// What is signed beforehand.
+    pub series: Arc<[Series]>,
     pub scopes: ScopeSet,
     /// With a complete inventory a serial number outside it was not issued.
     pub inventory: InventoryState,
+    /// Pre-signed answers that rest on this edition need no look into the inventory.
+    pub inventory_edition: u32,
 }
 
 /// One state of everything. See the module's head.
@@ -138,6 +146,7 @@ impl Snapshot {
                 InventoryState::Absent => Unlisted::Good,
                 InventoryState::Partial { .. } | InventoryState::Complete { .. } => Unlisted::Unknown,
             });
+            let inventory_edition = view.inventory_edition(issuer.number)?;
             for key in &issuer.keys {
                 cert_ids.insert(&key.certificate, keys.len());
                 keys.push(Key {
@@ -146,8 +155,10 @@ impl Snapshot {
                     unlisted,
                     responder: Arc::clone(&key.responder),
                     template: Arc::clone(&key.template),
+                    series: Arc::clone(&key.series),
                     scopes: ScopeSet::of_key(view.scopes(), issuer, &key.certificate),
                     inventory,
+                    inventory_edition,
                 });
             }
         }

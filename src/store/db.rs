@@ -1,4 +1,4 @@
-//! RocksDB as the store uses it: one database, four typed column families, batches. Nothing
+//! RocksDB as the store uses it: one database, five typed column families, batches. Nothing
 //! outside `store` names rocksdb, and little outside this file does.
 //!
 //! Look-ups: whole-key bloom filters, a hash index in the inventory's blocks, and a lock-free block cache
@@ -25,10 +25,12 @@ pub enum Family {
     Status,
     ScopeRows,
     Inventory,
+    /// Pre-signed answers. Large, and worth nothing that could not be signed again.
+    Answers,
 }
 
 impl Family {
-    const ALL: [Self; 4] = [Self::Meta, Self::Status, Self::ScopeRows, Self::Inventory];
+    const ALL: [Self; 5] = [Self::Meta, Self::Status, Self::ScopeRows, Self::Inventory, Self::Answers];
 
     const fn name(self) -> &'static str {
         match self {
@@ -36,6 +38,7 @@ impl Family {
             Self::Status => "status",
             Self::ScopeRows => "scope_rows",
             Self::Inventory => "inventory",
+            Self::Answers => "answers",
         }
     }
 
@@ -45,7 +48,11 @@ impl Family {
         // The index by scope is only ever walked: no filter to build, to store, or to keep in memory, and
         // no hash in its blocks, which may be larger.
         let is_looked_up = self != Self::ScopeRows;
-        if is_looked_up {
+        if self == Self::Answers {
+            // What is asked for here is nearly always there: a filter would only be one more block to
+            // have in memory, 1.25 octets a row.
+            table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+        } else if is_looked_up {
             table.set_bloom_filter(10.0, false);
             table.set_whole_key_filtering(true);
             table.set_partition_filters(true);
@@ -74,7 +81,7 @@ impl Family {
         }
         let buffer = match self {
             Self::Meta => 4 << 20,
-            Self::Status | Self::ScopeRows | Self::Inventory => options.write_buffer_bytes,
+            Self::Status | Self::ScopeRows | Self::Inventory | Self::Answers => options.write_buffer_bytes,
         };
         family.set_write_buffer_size(buffer);
         family.set_max_write_buffer_number(3);
@@ -94,8 +101,8 @@ pub struct Db {
     rocks: DB,
     path: PathBuf,
     access: Access,
-    /// How files of `status` and of `scope_rows` are laid out, for those that are made outside RocksDB.
-    layouts: [Options; 2],
+    /// How files of `status`, `scope_rows` and `answers` are laid out, for those that are made outside RocksDB.
+    layouts: [Options; 3],
     max_batch_rows: usize,
 }
 
@@ -153,7 +160,11 @@ impl Db {
         Self::refuse_foreign_families(path)?;
         let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
         let all = database_options(options);
-        let rocks = DB::open_cf_descriptors_read_only(&all, path, families(options, &cache), false)
+        let mut families = families(options, &cache);
+        let there = DB::list_cf(&Options::default(), path).map_err(|error| failure(path, &error))?;
+        // A store that no writer has opened since there are answers is read without them.
+        families.retain(|family| there.iter().any(|name| name == family.name()));
+        let rocks = DB::open_cf_descriptors_read_only(&all, path, families, false)
             .map_err(|error| failure(path, &error))?;
         let db = Self {
             rocks,
@@ -197,7 +208,9 @@ impl Db {
             },
             None => {
                 for family in Family::ALL {
-                    if self.rows_from(family, &[], None)?.current().is_some() {
+                    if self.rocks.cf_handle(family.name()).is_some()
+                        && self.rows_from(family, &[], None)?.current().is_some()
+                    {
                         return Err(format(None));
                     }
                 }
@@ -228,10 +241,14 @@ impl Db {
         self.path.join("staged")
     }
 
-    /// Makes files of `status` or `scope_rows`.
+    /// Makes files of `status`, `scope_rows` or `answers`.
     pub fn file_writer(&self, family: Family) -> SstFileWriter<'_> {
-        let [status, scope_rows] = &self.layouts;
-        SstFileWriter::create(if family == Family::ScopeRows { scope_rows } else { status })
+        let [status, scope_rows, answers] = &self.layouts;
+        SstFileWriter::create(match family {
+            Family::ScopeRows => scope_rows,
+            Family::Answers => answers,
+            Family::Meta | Family::Status | Family::Inventory => status,
+        })
     }
 
     /// Takes finished files into `family` and takes them away from where they were: all of them
@@ -310,6 +327,11 @@ impl Db {
         Ok(cursor)
     }
 
+    /// The family of answers; `None` in a store that is read and was written before there were any.
+    pub fn answers(&self) -> Option<&ColumnFamily> {
+        self.rocks.cf_handle(Family::Answers.name())
+    }
+
     pub fn batch(&self) -> Result<Batch<'_>, StoreError> {
         Ok(Batch {
             db: self,
@@ -317,6 +339,7 @@ impl Db {
             status: self.family(Family::Status)?,
             scope_rows: self.family(Family::ScopeRows)?,
             inventory: self.family(Family::Inventory)?,
+            answers: self.family(Family::Answers)?,
             rocks: WriteBatch::default(),
         })
     }
@@ -332,6 +355,12 @@ impl Cursor<'_> {
     /// Key and value of the row it stands on; `None` past the last.
     pub fn current(&self) -> Option<(&[u8], &[u8])> {
         self.rows.item()
+    }
+
+    /// Goes to the first row with `key` or after it.
+    pub fn seek(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        self.rows.seek(key);
+        self.check()
     }
 
     pub fn advance(&mut self) -> Result<(), StoreError> {
@@ -362,6 +391,7 @@ pub struct Batch<'a> {
     status: &'a ColumnFamily,
     scope_rows: &'a ColumnFamily,
     inventory: &'a ColumnFamily,
+    answers: &'a ColumnFamily,
     rocks: WriteBatch,
 }
 
@@ -393,6 +423,15 @@ impl Batch<'_> {
 
     pub fn put_inventory(&mut self, key: &RowKey, value: &[u8]) {
         self.rocks.put_cf(self.inventory, key, value);
+    }
+
+    pub fn put_answer(&mut self, key: &RowKey, value: &[u8]) {
+        self.rocks.put_cf(self.answers, key, value);
+    }
+
+    /// All rows of `answers` from `from` up to and without `to`.
+    pub fn delete_answers(&mut self, from: &[u8], to: &[u8]) {
+        self.rocks.delete_range_cf(self.answers, from, to);
     }
 
     pub fn size_in_bytes(&self) -> usize {
@@ -444,8 +483,8 @@ fn families(options: &StoreOptions, cache: &Cache) -> Vec<ColumnFamilyDescriptor
         .collect()
 }
 
-fn layouts(options: &StoreOptions, cache: &Cache) -> [Options; 2] {
-    [Family::Status, Family::ScopeRows].map(|family| family.options(options, cache))
+fn layouts(options: &StoreOptions, cache: &Cache) -> [Options; 3] {
+    [Family::Status, Family::ScopeRows, Family::Answers].map(|family| family.options(options, cache))
 }
 
 /// RocksDB's error in our words. The lock is told apart by its message, the only thing RocksDB gives:
@@ -459,6 +498,7 @@ fn failure(path: &Path, error: &rocksdb::Error) -> StoreError {
         {
             StoreError::InUse { path }
         }
+        ErrorKind::Incomplete => StoreError::NotInMemory { path },
         ErrorKind::Corruption => StoreError::Corrupt { path, detail: text.to_owned() },
         _ => StoreError::Io { path, detail: text.to_owned() },
     }

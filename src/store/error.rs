@@ -36,6 +36,9 @@ pub enum StoreError {
     /// The disk or the operating system refused.
     #[error("the store {} failed: {detail} (check free space, permissions and the disk)", path.display())]
     Io { path: PathBuf, detail: String },
+    /// The row is on the disk, and the look-up was not to go there.
+    #[error("the store {} does not have the row in memory (look again, to the disk)", path.display())]
+    NotInMemory { path: PathBuf },
     /// It was opened for reading.
     #[error("the store {} cannot be written: it was opened for reading only", path.display())]
     ReadOnly { path: PathBuf },

@@ -9,7 +9,7 @@
 //! | `scope_rows` | scope u32, serial octets | version, body |
 //! | `inventory` | issuer u32, serial octets | nothing, or distribution point u32 |
 //! | `meta` | `format` | u32, [`FORMAT`] |
-//! | | `N`, kind | u32, the last number given out of that kind (`I`, `D`, `S`) |
+//! | | `N`, kind | u32, the last number given out of that kind (`I`, `D`, `S`, `Y`) |
 //! | | `I`, canonical issuer name | issuer u32 |
 //! | | `D`, canonical distribution point | distribution point u32 |
 //! | | `K`, [scope key](scope_key) | scope u32 |
@@ -17,11 +17,16 @@
 //! | | `P`, scope u32 | issuer u32, perhaps base scope u32: rows of a scope that has no record (a load under way, or a removal) |
 //! | | `O`, scope u32 | base scope u32: the rows of this scope are laid over those of the base |
 //! | | `V`, issuer u32 | version, 0 (partial) or 1 (complete), rows u64 |
+//! | | `W`, issuer u32 | u32, the edition of the inventory: how often listed serials got another distribution point |
+//! | | `Y`, SHA-256 of what a series of answers has in common | series u32 |
+//! | `answers`, and `A` in `meta` | | see [`answers`] |
 //!
 //! A body is one octet of flags (low four bits the reason, 0 for none; 0x10 retained; 0x20 an
 //! invalidity date follows; 0x40, alone and only in rows laid over others: no row any more), then the revocation time and perhaps the invalidity date, each five
 //! octets of seconds since the year 0. Serial octets are those of the DER INTEGER, so keys of one
 //! number sort as [`SerialNumber`] does, and a serial that is a prefix of another is another key.
+
+pub mod answers;
 
 use super::scope::{
     CertificateKinds, DistributionPointNumber, IssuerNumber, Layer, ScopeKey, ScopeNumber, ScopeRecord,
@@ -47,6 +52,7 @@ pub enum NumberKind {
     Issuer = b'I',
     DistributionPoint = b'D',
     Scope = b'S',
+    Series = b'Y',
 }
 
 /// A value whose octets are not what is written here; it says which kind of row.

@@ -77,6 +77,7 @@ impl Loader<'_> {
         });
         self.load.already_there += (given - chunk.len()) as u64;
         let mut batch = self.db.batch()?;
+        let moved_before = self.load.moved;
         for group in chunk.chunks(256) {
             let keys: Vec<RowKey> =
                 group.iter().map(|(serial, _)| RowKey::new(self.issuer.0, serial)).collect();
@@ -97,6 +98,12 @@ impl Loader<'_> {
                 let (octets, len) = encode_inventory(*distribution_point);
                 batch.put_inventory(key, octets.get(..len).unwrap_or_default());
             }
+        }
+        if self.load.moved > moved_before {
+            // With the rows, so that whoever rests on an edition rests on these rows.
+            let key = number_key(b'W', self.issuer.0);
+            let edition = registry::inventory_edition(self.db, self.db.get_meta(&key)?.as_deref())?;
+            batch.put_meta(&key, &edition.wrapping_add(1).to_be_bytes());
         }
         batch
             .put_meta(&number_key(b'V', self.issuer.0), &encode_inventory_state(self.is_complete, self.rows));

@@ -14,11 +14,12 @@
 //! Errors: [`StoreError`], which never names a serial number.
 //!
 //! Layers: [`format`] (octets), [`db`] (RocksDB, typed families, batches), then [`registry`] (numbers and
-//! records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`] (writing), [`view`] (reading), and this file.
+//! records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`], [`answers`] (writing), [`view`] (reading), and this file.
 //! The rows are described in [`format`].
 
 #![expect(clippy::disallowed_types, reason = "the pen of the one writer; readers never touch it")]
 
+mod answers;
 mod db;
 mod error;
 mod format;
@@ -32,11 +33,14 @@ mod tests;
 mod unfinished;
 mod view;
 
+pub use answers::{
+    AnswerRow, Candidate, Grounds, Reach, Segment, SegmentRow, SegmentWriter, SerialBound, SingleAnswers,
+};
 pub use error::{LoadError, ReplaceError, StoreError};
 pub use format::FORMAT;
 pub use scope::{
     CertificateKinds, DistributionPointNumber, Inventoried, InventoryLoad, InventoryState, IssuerNumber,
-    Layer, Rows, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord, ScopeRecordDraft, StatusRow,
+    Layer, Rows, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord, ScopeRecordDraft, SeriesNumber, StatusRow,
 };
 pub use view::ReadView;
 

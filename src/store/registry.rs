@@ -40,6 +40,7 @@ pub fn next_number(db: &Db, batch: &mut Batch<'_>, kind: NumberKind) -> Result<u
         NumberKind::Issuer => "issuer",
         NumberKind::DistributionPoint => "distribution point",
         NumberKind::Scope => "scope",
+        NumberKind::Series => "series of answers",
     };
     let next =
         last.checked_add(1).ok_or_else(|| StoreError::NoNumberLeft { path: db.path().to_owned(), what })?;
@@ -133,4 +134,10 @@ pub fn inventory_state(db: &Db, value: Option<&[u8]>) -> Result<InventoryState, 
         (true, rows) => Ok(InventoryState::Complete { rows }),
         (false, rows) => Ok(InventoryState::Partial { rows }),
     }
+}
+
+/// The edition of an issuer's inventory, from the value of its `W` row.
+pub fn inventory_edition(db: &Db, value: Option<&[u8]>) -> Result<u32, StoreError> {
+    let decode = |value| decode_number("the edition of an inventory", value).map_err(|bad| db.bad(bad));
+    value.map_or(Ok(0), decode)
 }

@@ -46,6 +46,11 @@ number! {
     DistributionPointNumber
 }
 
+number! {
+    /// One per series of pre-signed answers: whatever one key signs for one CA in one form of CertIDs.
+    SeriesNumber
+}
+
 /// Which of a scope's two CRLs. They are kept apart, because a delta CRL is cumulative from a complete one
 /// and the next delta CRL takes its place alone (RFC 5280 5.2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

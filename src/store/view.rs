@@ -6,6 +6,7 @@
 //! lock, makes no options and finds no family by name. It stays valid when the `Store` is dropped.
 //! Holding one for long keeps old rows from being compacted away, so the writer drops old ones.
 
+use super::answers::Reach;
 use super::db::{Db, Family};
 use super::error::StoreError;
 use super::format::{RowKey, decode_inventory, for_each_status, number_key};
@@ -15,17 +16,24 @@ use super::scope::{
     StatusRow,
 };
 use crate::x509::SerialNumber;
-use rocksdb::{ColumnFamily, ReadOptions, Snapshot};
+use rocksdb::{ColumnFamily, DBPinnableSlice, ReadOptions, ReadTier, Snapshot};
 use self_cell::self_cell;
 use std::fmt;
 use std::sync::Arc;
 
-struct Moment<'a> {
-    db: &'a Db,
+pub(super) struct Moment<'a> {
+    pub(super) db: &'a Db,
     /// Reads as of `snapshot`, and never outlives it.
     read: ReadOptions,
-    /// Kept for its drop, which releases it in RocksDB.
-    _snapshot: Snapshot<'a>,
+    /// The same, and never goes to the disk.
+    read_in_memory: ReadOptions,
+    /// Reads what was written last: for rows that are believed only where they agree with the snapshot.
+    pub(super) newest: ReadOptions,
+    pub(super) newest_in_memory: ReadOptions,
+    /// Its drop releases it in RocksDB.
+    pub(super) snapshot: Snapshot<'a>,
+    /// `None` in a store that was written before there were any.
+    pub(super) answers: Option<&'a ColumnFamily>,
     meta: &'a ColumnFamily,
     status: &'a ColumnFamily,
     inventory: &'a ColumnFamily,
@@ -56,12 +64,20 @@ impl ReadView {
             let snapshot = db.rocks().snapshot();
             scopes = registry::scopes(db, Some(&snapshot))?;
             overlays = registry::overlays(db, Some(&snapshot))?;
-            let mut read = ReadOptions::default();
-            read.set_snapshot(&snapshot);
+            let options = |at: Option<&Snapshot<'_>>, tier| {
+                let mut read = ReadOptions::default();
+                read.set_read_tier(tier);
+                at.into_iter().for_each(|snapshot| read.set_snapshot(snapshot));
+                read
+            };
             Ok(Moment {
                 db,
-                read,
-                _snapshot: snapshot,
+                read: options(Some(&snapshot), ReadTier::All),
+                read_in_memory: options(Some(&snapshot), ReadTier::BlockCache),
+                newest: options(None, ReadTier::All),
+                newest_in_memory: options(None, ReadTier::BlockCache),
+                snapshot,
+                answers: db.answers(),
                 meta: db.family(Family::Meta)?,
                 status: db.family(Family::Status)?,
                 inventory: db.family(Family::Inventory)?,
@@ -98,9 +114,23 @@ impl ReadView {
     /// # Errors
     /// When the disk fails or the row is damaged.
     pub fn revocations(&self, issuer: IssuerNumber, serial: &SerialNumber) -> Result<Rows, StoreError> {
-        let moment = self.pinned.borrow_dependent();
+        self.revocations_within(issuer, serial, Reach::Disk)
+    }
+
+    /// As [`ReadView::revocations`], as far as `reach` goes.
+    ///
+    /// # Errors
+    /// As there, and [`StoreError::NotInMemory`].
+    pub fn revocations_within(
+        &self,
+        issuer: IssuerNumber,
+        serial: &SerialNumber,
+        reach: Reach,
+    ) -> Result<Rows, StoreError> {
+        let moment = self.moment();
         let mut rows = Rows::none();
-        if let Some(value) = moment.get(moment.status, RowKey::new(issuer.0, serial).as_ref())? {
+        let key = RowKey::new(issuer.0, serial);
+        if let Some(value) = moment.get_with(moment.status, key.as_ref(), moment.read(reach))? {
             for_each_status(&value, |scope, body| {
                 if self.is_recorded(scope) {
                     rows.push(StatusRow {
@@ -128,8 +158,22 @@ impl ReadView {
     /// # Errors
     /// When the disk fails or the row is damaged.
     pub fn inventory(&self, issuer: IssuerNumber, serial: &SerialNumber) -> Result<Inventoried, StoreError> {
-        let moment = self.pinned.borrow_dependent();
-        let Some(value) = moment.get(moment.inventory, RowKey::new(issuer.0, serial).as_ref())? else {
+        self.inventory_within(issuer, serial, Reach::Disk)
+    }
+
+    /// As [`ReadView::inventory`], as far as `reach` goes.
+    ///
+    /// # Errors
+    /// As there, and [`StoreError::NotInMemory`].
+    pub fn inventory_within(
+        &self,
+        issuer: IssuerNumber,
+        serial: &SerialNumber,
+        reach: Reach,
+    ) -> Result<Inventoried, StoreError> {
+        let moment = self.moment();
+        let key = RowKey::new(issuer.0, serial);
+        let Some(value) = moment.get_with(moment.inventory, key.as_ref(), moment.read(reach))? else {
             return Ok(Inventoried::Unlisted);
         };
         let distribution_point = decode_inventory(&value).map_err(|bad| moment.db.bad(bad))?;
@@ -141,9 +185,20 @@ impl ReadView {
     /// # Errors
     /// When the disk fails or the row is damaged.
     pub fn inventory_state(&self, issuer: IssuerNumber) -> Result<InventoryState, StoreError> {
-        let moment = self.pinned.borrow_dependent();
-        let value = moment.get(moment.meta, &number_key(b'V', issuer.0))?;
+        let moment = self.moment();
+        let value = moment.get_with(moment.meta, &number_key(b'V', issuer.0), &moment.read)?;
         registry::inventory_state(moment.db, value.as_deref())
+    }
+
+    /// The edition of the issuer's inventory: another one since a listed serial number got another
+    /// distribution point. For whoever publishes, not for requests.
+    ///
+    /// # Errors
+    /// When the disk fails or the row is damaged.
+    pub fn inventory_edition(&self, issuer: IssuerNumber) -> Result<u32, StoreError> {
+        let moment = self.moment();
+        let value = moment.get_with(moment.meta, &number_key(b'W', issuer.0), &moment.read)?;
+        registry::inventory_edition(moment.db, value.as_deref())
     }
 
     /// The scopes of one issuer that name this distribution point, in order of number.
@@ -157,6 +212,10 @@ impl ReadView {
         })
     }
 
+    pub(super) fn moment(&self) -> &Moment<'_> {
+        self.pinned.borrow_dependent()
+    }
+
     fn is_recorded(&self, scope: ScopeNumber) -> bool {
         let (word, bit) = place(scope);
         self.recorded.get(word).is_some_and(|word| word & bit != 0)
@@ -164,12 +223,20 @@ impl ReadView {
 }
 
 impl Moment<'_> {
-    fn get(
+    fn read(&self, reach: Reach) -> &ReadOptions {
+        match reach {
+            Reach::Memory => &self.read_in_memory,
+            Reach::Disk => &self.read,
+        }
+    }
+
+    pub(super) fn get_with(
         &self,
         family: &ColumnFamily,
         key: &[u8],
-    ) -> Result<Option<rocksdb::DBPinnableSlice<'_>>, StoreError> {
-        let value = self.db.rocks().get_pinned_cf_opt(&family, key, &self.read);
+        read: &ReadOptions,
+    ) -> Result<Option<DBPinnableSlice<'_>>, StoreError> {
+        let value = self.db.rocks().get_pinned_cf_opt(&family, key, read);
         value.map_err(|error| self.db.failed(&error))
     }
 }

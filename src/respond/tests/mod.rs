@@ -3,6 +3,7 @@
 mod algorithms;
 mod decisions;
 mod nonces;
+mod presigned;
 mod several;
 mod times;
 

@@ -1,5 +1,6 @@
 //! Tests of the store as its callers see it, and what they share.
 
+mod answers;
 mod crash;
 mod formats;
 mod inventories;

@@ -1,0 +1,208 @@
+//! Answers that were signed beforehand: making them, and using them.
+//!
+//! A held signature is used only where it says what would be said now: the request is decided from its
+//! snapshot like any other, and only then is compared. So a revocation is visible here at once, without
+//! anybody taking rows away; and a row may be older or newer than the snapshot.
+//!
+//! When a held answer is due to be replaced (conformance D4, trap 7) a fresh one is signed instead, unless
+//! that would end no later, as it is while a CRL is late.
+
+use super::decide::{Decision, Refusal, decide, decide_listed, not_revoked};
+use super::{Answer, Caching, Outcome, next_update};
+use crate::ocsp::{CertIdRef, CertStatus, OcspResponseStatus, ResponseData, SingleResponse};
+use crate::signing::SignError;
+use crate::snapshot::{Key, Series, Snapshot};
+use crate::store::{AnswerRow, Candidate, Grounds, Inventoried, Reach};
+use crate::x509::{SerialNumber, UnixTime};
+use bytes::Bytes;
+
+const HOUR: i64 = 3600;
+/// Conformance D3 and D4: no interval under this, and so long before its end an answer is replaced.
+const SHORTEST: i64 = 8 * HOUR;
+/// D4: an answer whose interval is shorter than this is replaced before half of it remains.
+const SHORT: i64 = 16 * HOUR;
+/// D4: no answer is kept longer than this after its thisUpdate.
+const LONGEST_KEPT: i64 = 4 * 24 * HOUR;
+/// The part of an answer's life that differs from serial number to serial number.
+const JITTER_PART: i64 = 8;
+
+/// When an answer is to be replaced. At least a quarter of its life it is used, whatever its CRL's age.
+fn due(produced_at: UnixTime, this_update: UnixTime, next_update: UnixTime) -> UnixTime {
+    let interval = next_update.since(this_update);
+    let life = next_update.since(produced_at).max(0);
+    let lead = if interval < SHORT { interval / 2 } else { SHORTEST };
+    let latest = next_update.plus(-lead).min(this_update.plus(LONGEST_KEPT));
+    latest.max(produced_at.plus(life / 4))
+}
+
+/// Seconds below `most` that belong to this serial number: always the same, evenly spread.
+fn jitter(serial_number: &SerialNumber, most: i64) -> i64 {
+    // FNV-1a: serial numbers come from a counter, and neighbours shall part.
+    let hash = serial_number.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| {
+        (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let spread = (hash ^ hash >> 29) % u64::try_from(most).unwrap_or(1).max(1);
+    i64::try_from(spread).unwrap_or(0)
+}
+
+/// The held answer to a request about this certificate alone, without a nonce; `None` where there is none
+/// that still says what is to be said.
+pub(super) fn held(
+    snapshot: &Snapshot,
+    key: &Key,
+    cert_id: &CertIdRef<'_>,
+    now: UnixTime,
+    reach: Reach,
+) -> Result<Option<Answer>, Refusal> {
+    let Some(form) = cert_id.form() else { return Ok(None) };
+    let Some(series) = key.series.iter().find(|series| series.form == form) else { return Ok(None) };
+    let (view, serial) = (snapshot.view(), &cert_id.serial_number);
+    let answer = view.answer(series.number, serial, reach, |row| {
+        let decision = match row.grounds {
+            // The look into the inventory is saved: it was made when this was signed.
+            Grounds::Inventory { edition, listed } if edition == key.inventory_edition => {
+                decide_listed(key, view, serial, listed, now, reach)?
+            }
+            Grounds::Inventory { .. } | Grounds::Unsaid => decide(key, view, serial, now, reach)?,
+        };
+        Ok(still_says(&row, &decision, key, snapshot.options().validity, now)
+            .then(|| assemble(&row, key, cert_id.raw)))
+    });
+    answer?.unwrap_or(Ok(None))
+}
+
+/// Whether `row` may be sent in place of a fresh answer with this decision.
+fn still_says(row: &AnswerRow<'_>, decision: &Decision, key: &Key, validity: i64, now: UnixTime) -> bool {
+    let window = decision.window;
+    let end = window.next_update.min(key.responder.not_after());
+    let says_the_same = row.status == decision.status && !decision.never_issued;
+    // Not from a clock that went ahead, nor from CRLs that are not in force any more.
+    let in_time = row.produced_at <= now
+        && row.this_update <= window.this_update.min(now)
+        && row.next_update > now
+        && row.next_update <= end
+        // The operator may have shortened it since.
+        && row.next_update.since(now) <= validity;
+    let fresh = || next_update(window.this_update.min(now), validity, now).min(end);
+    says_the_same
+        && in_time
+        && (now < due(row.produced_at, row.this_update, row.next_update) || row.next_update >= fresh())
+}
+
+fn assemble(row: &AnswerRow<'_>, key: &Key, cert_id: &[u8]) -> Answer {
+    let AnswerRow { produced_at, this_update, next_update, status, .. } = *row;
+    let data = ResponseData { produced_at, nonce: None, extended_revoke: false };
+    let single = SingleResponse { cert_id, status, this_update, next_update };
+    let unsigned = key.template.begin(&data, std::iter::once(single), row.signature.len());
+    let (buffer, start) = unsigned.finish(&key.template, row.signature);
+    let (good, revoked) = if status == CertStatus::Good { (1, 0) } else { (0, 1) };
+    Answer {
+        body: Bytes::from(buffer).slice(start..),
+        outcome: Outcome {
+            issuer: Some(key.issuer),
+            status: OcspResponseStatus::Successful,
+            good,
+            revoked,
+            unknown: 0,
+        },
+        caching: Some(Caching { this_update, next_update, produced_at }),
+    }
+}
+
+/// Signs answers of one series beforehand. It is no part of a request's way.
+pub struct Presigner<'a> {
+    snapshot: &'a Snapshot,
+    key: &'a Key,
+    series: &'a Series,
+    cert_id: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl<'a> Presigner<'a> {
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, key: &'a Key, series: &'a Series) -> Self {
+        Self { snapshot, key, series, cert_id: Vec::with_capacity(128), signature: Vec::with_capacity(512) }
+    }
+
+    /// The answer about `candidate` as of `now`, and when it is to be replaced; `None` where there
+    /// would be none, or one that is not to be kept (`unknown`).
+    ///
+    /// nextUpdate is up to an eighth of the validity earlier than that of a fresh answer, by serial
+    /// number, so that what is signed together does not run out together.
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub fn sign(
+        &mut self,
+        candidate: &Candidate,
+        now: UnixTime,
+    ) -> Result<Option<(AnswerRow<'_>, UnixTime)>, SignError> {
+        let responder = &self.key.responder;
+        if now < responder.not_before() || now >= responder.not_after() {
+            return Ok(None);
+        }
+        let Some(decision) = self.decide(candidate, now) else { return Ok(None) };
+        let (this_update, next_update) = self.times(&decision, &candidate.serial_number, now);
+        if next_update <= now {
+            return Ok(None);
+        }
+        self.series.cert_ids.write(&candidate.serial_number, &mut self.cert_id);
+        let single =
+            SingleResponse { cert_id: &self.cert_id, status: decision.status, this_update, next_update };
+        let data = ResponseData { produced_at: now, nonce: None, extended_revoke: false };
+        let unsigned = self.key.template.begin(&data, std::iter::once(single), 0);
+        self.signature.clear();
+        responder.signer().sign(unsigned.to_be_signed(), &mut self.signature)?;
+        let grounds = match (decision.status, candidate.listed) {
+            (CertStatus::Good, listed @ (Inventoried::Listed | Inventoried::InScope(_))) => {
+                Grounds::Inventory { edition: self.key.inventory_edition, listed }
+            }
+            _ => Grounds::Unsaid,
+        };
+        let row = AnswerRow {
+            produced_at: now,
+            this_update,
+            next_update,
+            status: decision.status,
+            grounds,
+            signature: &self.signature,
+        };
+        Ok(Some((row, due(now, this_update, next_update))))
+    }
+
+    /// Whether the store holds an answer about `candidate` that requests still use. What cannot be
+    /// answered at all needs none.
+    #[must_use]
+    pub fn is_held(&self, candidate: &Candidate, now: UnixTime) -> bool {
+        let Some(decision) = self.decide(candidate, now) else { return true };
+        let validity = self.snapshot.options().validity;
+        let judge = |row: AnswerRow<'_>| still_says(&row, &decision, self.key, validity, now);
+        let held =
+            self.snapshot.view().answer(self.series.number, &candidate.serial_number, Reach::Disk, judge);
+        matches!(held, Ok(Some(true)))
+    }
+
+    fn decide(&self, candidate: &Candidate, now: UnixTime) -> Option<Decision> {
+        let decision = if candidate.has_status {
+            decide(self.key, self.snapshot.view(), &candidate.serial_number, now, Reach::Disk)
+        } else {
+            not_revoked(self.key, candidate.listed, now)
+        };
+        decision.ok().filter(|decision| decision.status != CertStatus::Unknown && !decision.never_issued)
+    }
+
+    fn times(&self, decision: &Decision, serial: &SerialNumber, now: UnixTime) -> (UnixTime, UnixTime) {
+        let validity = self.snapshot.options().validity;
+        let this_update = decision.window.this_update.min(now);
+        let fresh = next_update(this_update, validity, now);
+        // Of a CRL that is older than its answers would live, the life begins now.
+        let latest = if fresh == this_update.plus(validity) { fresh } else { now.plus(validity) };
+        let spread = jitter(serial, validity / JITTER_PART);
+        let next_update = latest
+            .plus(-spread)
+            .max(this_update.plus(validity.min(SHORTEST)))
+            .min(decision.window.next_update)
+            .min(self.key.responder.not_after());
+        (this_update, next_update)
+    }
+}

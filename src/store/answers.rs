@@ -1,0 +1,428 @@
+//! Pre-signed answers: written by whoever signs beforehand, read by requests.
+//!
+//! A *series* is all that one key signs for one CA in one form of CertIDs; whatever its answers have in
+//! common (CA, signer, template, form) is hashed into its name, so that a new signer begins a new series
+//! and never meets the signatures of the old one. A series is signed in *segments*, ranges of serial
+//! numbers with a record each of when they are due: that is all the index there is, some 1,000 records for
+//! 250 million answers.
+//!
+//! Concurrency: these rows are nobody else's, so signing takes no pen. Several threads may write segments
+//! that do not overlap. Requests read the newest rows and not those of their snapshot: a row is only
+//! believed where it agrees with what the snapshot says, so it may be of any time.
+//!
+//! A crash between the rows of a segment and its record leaves rows that may be used and a range that is
+//! signed again. Rows that were lost are signed by the request that misses them.
+
+use super::db::{Access, Batch, Db, Durability, Family};
+use super::error::StoreError;
+use super::format::answers::{segment_key, segment_start};
+use super::format::{NumberKind, RowKey, decode_inventory, decode_number, serial_of};
+use super::scope::{Inventoried, IssuerNumber, ScopeNumber, SeriesNumber};
+use super::view::ReadView;
+use super::{Store, registry};
+use crate::x509::{SerialNumber, UnixTime};
+use rocksdb::{DBRawIterator, ReadOptions, SstFileWriter};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use super::format::answers::{AnswerRow, Grounds, SegmentRow, SerialBound};
+
+/// Answers that go through the log; more are written as a sorted file of their own, which costs a third.
+const FEW: usize = 2048;
+
+/// How far a look-up may go for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// As far as the memory of the store: what is not there is [`StoreError::NotInMemory`].
+    Memory,
+    /// To the disk, which may take milliseconds.
+    Disk,
+}
+
+/// A range of serial numbers, and the record of its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    pub start: SerialBound,
+    pub row: SegmentRow,
+}
+
+/// A serial number that may be asked about: it is on a CRL, or in the inventory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    pub serial_number: SerialNumber,
+    pub listed: Inventoried,
+    /// Whether any CRL says anything of it.
+    pub has_status: bool,
+}
+
+impl Store {
+    /// The number of the series with this name, given out the first time.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn series(&self, name: &[u8; 32]) -> Result<SeriesNumber, StoreError> {
+        if let Some(number) = registry::number_of_name(&self.db, NumberKind::Series, name)? {
+            return Ok(SeriesNumber(number));
+        }
+        let _writing = self.begin_write()?;
+        registry::number_for_name(&self.db, NumberKind::Series, name).map(SeriesNumber)
+    }
+
+    /// The segments of a series, in order of serial number.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn segments(&self, series: SeriesNumber) -> Result<Vec<Segment>, StoreError> {
+        let mut segments = Vec::new();
+        let prefix = segment_key(series, &SerialBound::FIRST);
+        let mut rows = self.db.rows_from(Family::Meta, &prefix, None)?;
+        while let Some((key, value)) = rows.current() {
+            let segment = segment_start(key).and_then(|start| {
+                let row = SegmentRow::decode(value)?;
+                Ok(Segment { start, row })
+            });
+            segments.push(segment.map_err(|bad| self.db.bad(bad))?);
+            rows.advance()?;
+        }
+        Ok(segments)
+    }
+
+    /// Begins to write the segment that starts at `start`. `latest_due` is when it is looked at
+    /// again even if nothing in it is due, because it may have grown.
+    ///
+    /// # Errors
+    /// When the store is open for reading only.
+    pub fn write_segment(
+        &self,
+        series: SeriesNumber,
+        start: SerialBound,
+        latest_due: UnixTime,
+    ) -> Result<SegmentWriter<'_>, StoreError> {
+        self.must_write()?;
+        Ok(SegmentWriter {
+            db: &self.db,
+            series,
+            start,
+            few: Vec::new(),
+            file: None,
+            octets: Vec::with_capacity(512),
+            row: SegmentRow { end: start, due: latest_due, expires: UnixTime::MAX, answers: 0 },
+        })
+    }
+
+    /// Begins a few single answers of segments that are there already, and that are due when they were.
+    ///
+    /// # Errors
+    /// When the store is open for reading only.
+    pub fn begin_answers(&self, series: SeriesNumber) -> Result<SingleAnswers<'_>, StoreError> {
+        self.must_write()?;
+        Ok(SingleAnswers { series, batch: self.db.batch()?, octets: Vec::with_capacity(512) })
+    }
+
+    /// Takes away the series that are none of `kept`: nobody has their keys any more. How many there were.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn forget_series_but(&self, kept: &[SeriesNumber]) -> Result<usize, StoreError> {
+        let _writing = self.begin_write()?;
+        let mut forgotten = Vec::new();
+        let mut rows = self.db.rows_from(Family::Meta, &[NumberKind::Series as u8], None)?;
+        while let Some((key, value)) = rows.current() {
+            let number = decode_number("the number of a series", value).map_err(|bad| self.db.bad(bad))?;
+            if !kept.contains(&SeriesNumber(number)) {
+                forgotten.push((key.to_vec(), SeriesNumber(number)));
+            }
+            rows.advance()?;
+        }
+        for (name, series) in &forgotten {
+            let mut batch = self.db.batch()?;
+            batch.delete_meta(name);
+            for segment in self.segments(*series)? {
+                batch.delete_meta(&segment_key(*series, &segment.start));
+            }
+            let (from, to) = (series.0.to_be_bytes(), (u64::from(series.0) + 1).to_be_bytes());
+            // The key after the last of this series; of the very last series nothing follows.
+            let to = to.get(4..).filter(|to| **to > from[..]).unwrap_or(&[0xff; 5]);
+            batch.delete_answers(&from, to);
+            batch.commit(Durability::Ordered)?;
+        }
+        Ok(forgotten.len())
+    }
+
+    fn must_write(&self) -> Result<(), StoreError> {
+        match self.db.access() {
+            Access::Write => Ok(()),
+            Access::Read => Err(StoreError::ReadOnly { path: self.path().to_owned() }),
+        }
+    }
+}
+
+/// A few answers on their way into the store.
+pub struct SingleAnswers<'a> {
+    series: SeriesNumber,
+    batch: Batch<'a>,
+    octets: Vec<u8>,
+}
+
+impl SingleAnswers<'_> {
+    /// Adds an answer.
+    pub fn add(&mut self, serial_number: &SerialNumber, row: &AnswerRow<'_>) {
+        if row.encode(&mut self.octets) {
+            self.batch.put_answer(&RowKey::new(self.series.0, serial_number), &self.octets);
+        }
+    }
+
+    /// Makes them visible.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn commit(self) -> Result<(), StoreError> {
+        self.batch.commit(Durability::Ordered)
+    }
+}
+
+/// The answers of one segment on their way into the store. Dropped before [`SegmentWriter::commit`], it
+/// leaves nothing behind.
+pub struct SegmentWriter<'a> {
+    db: &'a Db,
+    series: SeriesNumber,
+    start: SerialBound,
+    /// While they are few.
+    few: Vec<(RowKey, Vec<u8>)>,
+    file: Option<StagedFile<'a>>,
+    octets: Vec<u8>,
+    row: SegmentRow,
+}
+
+struct StagedFile<'a> {
+    writer: SstFileWriter<'a>,
+    path: PathBuf,
+}
+
+impl Drop for StagedFile<'_> {
+    fn drop(&mut self) {
+        // Once taken in it is not there any more.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl SegmentWriter<'_> {
+    /// Adds an answer; in ascending order of serial number.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn add(
+        &mut self,
+        serial_number: &SerialNumber,
+        row: &AnswerRow<'_>,
+        due: UnixTime,
+    ) -> Result<(), StoreError> {
+        if !row.encode(&mut self.octets) {
+            return Ok(());
+        }
+        self.row.due = self.row.due.min(due);
+        self.row.expires = self.row.expires.min(row.next_update);
+        self.row.answers += 1;
+        let key = RowKey::new(self.series.0, serial_number);
+        if let Some(file) = &mut self.file {
+            return file.writer.put(key, &self.octets).map_err(|error| self.db.failed(&error));
+        }
+        self.few.push((key, self.octets.clone()));
+        if self.few.len() > FEW { self.open_file() } else { Ok(()) }
+    }
+
+    /// Answers added so far.
+    #[must_use]
+    pub fn answers(&self) -> u32 {
+        self.row.answers
+    }
+
+    fn open_file(&mut self) -> Result<(), StoreError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let folder = self.db.staging_folder();
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| StoreError::Io { path: folder.clone(), detail: error.to_string() })?;
+        let name = format!("answers-{}.sst", NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut file = StagedFile { writer: self.db.file_writer(Family::Answers), path: folder.join(name) };
+        let failed = |error| self.db.failed(&error);
+        file.writer.open(&file.path).map_err(failed)?;
+        for (key, value) in self.few.drain(..) {
+            file.writer.put(key, &value).map_err(failed)?;
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Makes the answers visible, as all of the segment up to `end`; it takes the place of segments that
+    /// begin in between.
+    ///
+    /// # Errors
+    /// When the store cannot be written. The range then has no record, or its old one.
+    pub fn commit(mut self, end: SerialBound) -> Result<(), StoreError> {
+        self.row.end = end;
+        if let Some(file) = &mut self.file {
+            file.writer.finish().map_err(|error| self.db.failed(&error))?;
+            self.db.take_files(Family::Answers, vec![file.path.clone()])?;
+        }
+        // A crash here: answers that are used, in a range that is signed again.
+        let mut batch: Batch<'_> = self.db.batch()?;
+        for (key, value) in &self.few {
+            batch.put_answer(key, value);
+        }
+        for (key, start) in self.segments_before(end)? {
+            if start > self.start {
+                batch.delete_meta(&key);
+            }
+        }
+        batch.put_meta(&segment_key(self.series, &self.start), &self.row.encode());
+        batch.commit(Durability::Ordered)
+    }
+
+    /// Segments that begin at its own start or later, and before `end`.
+    fn segments_before(&self, end: SerialBound) -> Result<Vec<(Vec<u8>, SerialBound)>, StoreError> {
+        let mut found = Vec::new();
+        let prefix = segment_key(self.series, &SerialBound::FIRST);
+        let mut rows = self.db.rows_from(Family::Meta, &prefix, None)?;
+        rows.seek(&segment_key(self.series, &self.start))?;
+        while let Some((key, _)) = rows.current() {
+            let start = segment_start(key).map_err(|bad| self.db.bad(bad))?;
+            if start >= end {
+                break;
+            }
+            found.push((key.to_vec(), start));
+            rows.advance()?;
+        }
+        Ok(found)
+    }
+}
+
+impl ReadView {
+    /// Gives the answer that is held for a serial number to `judge`; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the disk fails, the row is damaged, or it is not within `reach`.
+    pub fn answer<T>(
+        &self,
+        series: SeriesNumber,
+        serial_number: &SerialNumber,
+        reach: Reach,
+        judge: impl FnOnce(AnswerRow<'_>) -> T,
+    ) -> Result<Option<T>, StoreError> {
+        let moment = self.moment();
+        let Some(family) = moment.answers else { return Ok(None) };
+        let read = match reach {
+            Reach::Memory => &moment.newest_in_memory,
+            Reach::Disk => &moment.newest,
+        };
+        let key = RowKey::new(series.0, serial_number);
+        let Some(value) = moment.get_with(family, key.as_ref(), read)? else { return Ok(None) };
+        AnswerRow::decode(&value).map(|row| Some(judge(row))).map_err(|bad| moment.db.bad(bad))
+    }
+
+    /// At most `most` serial numbers of `issuer` from `start` on and before `end` (`None`: to the last), in order: those of its
+    /// inventory, and those that are on CRLs. For whoever signs beforehand, not for requests.
+    ///
+    /// # Errors
+    /// When the disk fails or a row is damaged.
+    pub fn candidates(
+        &self,
+        issuer: IssuerNumber,
+        start: SerialBound,
+        end: Option<SerialBound>,
+        most: usize,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let mut inventory = Walk::begin(self, Family::Inventory, issuer, start, end)?;
+        let mut status = Walk::begin(self, Family::Status, issuer, start, end)?;
+        let mut found = Vec::new();
+        while found.len() < most {
+            let (listed, revoked) = (inventory.serial()?, status.serial()?);
+            let Some(serial_number) = listed.into_iter().chain(revoked).min() else { break };
+            let mut candidate = Candidate { serial_number, listed: Inventoried::Unlisted, has_status: false };
+            if listed == Some(serial_number) {
+                let point = decode_inventory(inventory.value()).map_err(|bad| inventory.db.bad(bad))?;
+                candidate.listed = point.map_or(Inventoried::Listed, Inventoried::InScope);
+                inventory.advance()?;
+            }
+            if revoked == Some(serial_number) {
+                candidate.has_status = true;
+                status.advance()?;
+            }
+            found.push(candidate);
+        }
+        Ok(found)
+    }
+}
+
+impl ReadView {
+    /// At most `most` serial numbers that a CRL scope says anything of, from `start` on, in order. For
+    /// whoever signs beforehand, not for requests.
+    ///
+    /// # Errors
+    /// When the disk fails or a row is damaged.
+    pub fn serials_of_scope(
+        &self,
+        scope: ScopeNumber,
+        start: SerialBound,
+        most: usize,
+    ) -> Result<Vec<SerialNumber>, StoreError> {
+        // Rows by scope have keys of the same form.
+        let mut rows = Walk::begin(self, Family::ScopeRows, IssuerNumber(scope.0), start, None)?;
+        let mut found = Vec::new();
+        while let Some(serial_number) = rows.serial()?.filter(|_| found.len() < most) {
+            found.push(serial_number);
+            rows.advance()?;
+        }
+        Ok(found)
+    }
+}
+
+/// Serial numbers of one family in order, as of a view.
+struct Walk<'a> {
+    db: &'a Db,
+    rows: DBRawIterator<'a>,
+}
+
+impl<'a> Walk<'a> {
+    fn begin(
+        view: &'a ReadView,
+        family: Family,
+        issuer: IssuerNumber,
+        start: SerialBound,
+        end: Option<SerialBound>,
+    ) -> Result<Self, StoreError> {
+        let moment = view.moment();
+        let mut read = ReadOptions::default();
+        read.set_snapshot(&moment.snapshot);
+        // What is walked over is read once, and shall not displace what requests need.
+        read.fill_cache(false);
+        read.set_readahead_size(1 << 20);
+        let key = |bound: SerialBound| [&issuer.0.to_be_bytes()[..], bound.as_bytes()].concat();
+        let last = || issuer.0.checked_add(1).map(|next| next.to_be_bytes().to_vec());
+        if let Some(end) = end.map(key).or_else(last) {
+            read.set_iterate_upper_bound(end);
+        }
+        let mut rows = moment.db.rocks().raw_iterator_cf_opt(moment.db.family(family)?, read);
+        rows.seek(key(start));
+        let walk = Self { db: moment.db, rows };
+        walk.check()?;
+        Ok(walk)
+    }
+
+    fn serial(&self) -> Result<Option<SerialNumber>, StoreError> {
+        self.rows.key().map(|key| serial_of(key).map_err(|bad| self.db.bad(bad))).transpose()
+    }
+
+    fn value(&self) -> &[u8] {
+        self.rows.value().unwrap_or_default()
+    }
+
+    fn advance(&mut self) -> Result<(), StoreError> {
+        self.rows.next();
+        self.check()
+    }
+
+    /// "No row" may also mean that reading failed.
+    fn check(&self) -> Result<(), StoreError> {
+        if self.rows.valid() { Ok(()) } else { self.rows.status().map_err(|error| self.db.failed(&error)) }
+    }
+}
