@@ -4,19 +4,19 @@
 //! the CPU microseconds of one signature. `loadtest/peers/run` calls it in every round.
 
 use ocsprey::signing::{Signer, SoftwareKey};
-use ocsprey_load::processor;
+use ocsprey_load::processor::Spent;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// tbsResponseData about one certificate, by the octet or so.
 const TO_BE_SIGNED: usize = 170;
-/// Between two looks at the processor's time, which counts in steps of 10 ms.
+/// Between two looks at the processor's time.
 const BATCH: u64 = 200;
 
 fn micros(key: &str, seconds: f64) -> Result<f64, String> {
     let pem = std::fs::read(key).map_err(|why| format!("{key}: {why}"))?;
     let key = SoftwareKey::from_pkcs8_pem(&pem).map_err(|why| format!("{key}: {why}"))?;
-    let spent = || processor::seconds("self").ok_or("no CPU time: this needs /proc");
+    let spent = || Spent::by("self").ok_or("no CPU time: this needs /proc");
     let (mut message, mut signature) = ([0x5a; TO_BE_SIGNED], Vec::new());
     let (begin, mut signed) = (spent()?, 0_u64);
     loop {
@@ -26,7 +26,7 @@ fn micros(key: &str, seconds: f64) -> Result<f64, String> {
             signature.clear();
             key.sign(&message, &mut signature).map_err(|why| why.to_string())?;
         }
-        let taken = spent()? - begin;
+        let taken = spent()?.since(&begin);
         if taken >= seconds {
             return Ok(taken * 1e6 / signed as f64);
         }

@@ -7,8 +7,8 @@ use std::fmt::Write;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 300.0;
-const LEFT: f64 = 74.0;
-const RIGHT: f64 = 14.0;
+const LEFT: f64 = 84.0;
+const RIGHT: f64 = 34.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 40.0;
 /// From so many points on, the dots would hide the line.
@@ -119,7 +119,7 @@ pub fn escaped(text: &str) -> String {
 #[must_use]
 pub fn svg(title: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
     let points = || lines.iter().flat_map(|line| line.points.iter());
-    let across = Range::of(x.scale, points().map(|point| point.0).chain(x.ticks.iter().map(|tick| tick.0)));
+    let across = Range::of(x.scale, points().map(|point| point.0));
     let up = Range::of(y.scale, points().map(|point| point.1));
     let at_x = |value: f64| LEFT + across.place(value) * (WIDTH - LEFT - RIGHT);
     let at_y = |value: f64| HEIGHT - BOTTOM - up.place(value) * (HEIGHT - TOP - BOTTOM);

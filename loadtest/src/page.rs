@@ -5,6 +5,7 @@
 
 use crate::chart::{Axis, Line, Scale, escaped, svg};
 use crate::compare;
+use crate::plan::Loop;
 use crate::report::{Report, duration_text};
 use std::fmt::Write;
 
@@ -135,7 +136,8 @@ fn count_text(value: f64) -> String {
 
 fn time_text(nanoseconds: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they came from a u64")]
-    duration_text(nanoseconds as u64)
+    let text = duration_text(nanoseconds.round() as u64);
+    text.replace(".00 ", " ")
 }
 
 /// How many requests in one that is slower: 10 at p90, 100 at p99.
@@ -191,9 +193,24 @@ fn over_time(report: &Report, value: impl Fn(&crate::report::TimePoint, f64) -> 
     points.collect()
 }
 
+/// The rates that the plan of an open loop asks for.
+fn due(report: &Report) -> Vec<(f64, f64)> {
+    let mut start = 0.0;
+    let mut points = Vec::new();
+    for phase in &report.plan.load.phases {
+        points.push((start, phase.rate));
+        start += phase.seconds;
+        points.push((start, phase.rate_at_end.unwrap_or(phase.rate)));
+    }
+    points
+}
+
 fn throughput(runs: &[(&str, &'static str, &Report)], with_errors: bool) -> String {
     let mut lines = Vec::new();
     for (name, class, report) in runs {
+        if with_errors && report.plan.load.mode == Loop::Open {
+            lines.push(Line { name: "due".into(), class: "b", points: due(report) });
+        }
         let points = over_time(report, |point, length| point.answered as f64 / length);
         lines.push(Line { name: (*name).to_owned(), class, points });
         if with_errors && !report.errors.is_empty() {
@@ -235,5 +252,7 @@ mod tests {
         assert_eq!(count_text(2.25), "2.2");
         assert_eq!(percentile_text(one_in(99.9)), "p99.9");
         assert_eq!(percentile_text(one_in(50.0)), "p50");
+        assert_eq!(time_text(1e8), "100 ms");
+        assert_eq!(time_text(1.5e6), "1.50 ms");
     }
 }

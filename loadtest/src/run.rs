@@ -4,7 +4,7 @@
 
 use crate::drive::{self, Job};
 use crate::plan::{Loop, Order};
-use crate::processor;
+use crate::processor::{self, Spent};
 use crate::progress::{Counters, Progress};
 use crate::report::{Cpu, FORMAT, Report, SerialsAsked, Spread, TimePoint, Verified};
 use crate::schedule::Schedule;
@@ -62,7 +62,7 @@ pub fn run(job: Job, mut watch: Watch) -> Result<Report, RunError> {
     }
     let server_cpu = || match watch.server_pid {
         None => Ok(None),
-        Some(pid) => processor::seconds(&pid.to_string()).map(Some).ok_or(RunError::Processor { pid }),
+        Some(pid) => Spent::by(&pid.to_string()).map(Some).ok_or(RunError::Processor { pid }),
     };
     server_cpu()?;
     let job = Arc::new(job);
@@ -82,7 +82,7 @@ pub fn run(job: Job, mut watch: Watch) -> Result<Report, RunError> {
     drop(sender);
     barrier.wait();
     let (start, started_at) = (now(), Clock::System.now());
-    let before = (server_cpu()?, processor::seconds("self"));
+    let before = (server_cpu()?, Spent::by("self"));
     let mut whole = Tally::new(job.plan.seconds(), job.samples).ok_or(RunError::Memory)?;
     let mut left = load.threads;
     while left > 0 {
@@ -100,11 +100,11 @@ pub fn run(job: Job, mut watch: Watch) -> Result<Report, RunError> {
     }
     let seconds = now().saturating_duration_since(start).as_secs_f64();
     let done = counters.answered.load(Ordering::Relaxed) + counters.failed.load(Ordering::Relaxed);
-    let cpu = |before: Option<f64>, after: Option<f64>| {
-        let seconds = after? - before?;
+    let cpu = |before: Option<Spent>, after: Option<Spent>| {
+        let seconds = after?.since(&before?);
         Some(Cpu { seconds, micros_a_request: seconds * 1e6 / done.max(1) as f64 })
     };
-    let after = (server_cpu().unwrap_or(None), processor::seconds("self"));
+    let after = (server_cpu().unwrap_or(None), Spent::by("self"));
     let (server_cpu, generator_cpu) = (cpu(before.0, after.0), cpu(before.1, after.1));
     watch.progress.finish();
     let verified = verified(&job, &whole);
