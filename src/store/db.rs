@@ -84,6 +84,9 @@ impl Family {
             Self::Status | Self::ScopeRows | Self::Inventory | Self::Answers => options.write_buffer_bytes,
         };
         family.set_write_buffer_size(buffer);
+        // Buffers are small, for the sake of a quick start after a crash, and rows come from all over the key
+        // space: twice the usual number of files are merged into the next level at once, half as often.
+        family.set_level_zero_file_num_compaction_trigger(8);
         family.set_max_write_buffer_number(3);
         family
     }

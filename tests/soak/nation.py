@@ -1,11 +1,14 @@
 """50 million inventoried and 20 million revoked: load, disk, memory, look-ups, restarts.
 
 Five times `--entries` are in the inventory, which names no distribution points; twice are revoked; all of them
-dense 4-octet numbers, as card PKIs give them out.
+dense 4-octet numbers, as card PKIs give them out. Then restarts where they are dear: kill -9 in the middle
+of a first publication, which leaves as much of the log as there may be to be replayed.
 """
-import signal, sys, time
+import random, signal, sys, time
+from day import probes, publish
 from ocsp import Client
-from place import Server, octets, run
+from place import CAS, Server, octets, run
+from report import median
 from tail import tail_of
 
 
@@ -26,6 +29,29 @@ def restart(place, config, serial):
     if (verified := client.verify(answer, serial)) != "revoked":
         sys.exit(f"error: the first answer is not revoked: {verified}")
     return server, wall
+
+
+def replay(place, report, options):
+    """Kills a server again and again while the CRLs of all municipalities come in for the first time."""
+    small = type(options)(**{**vars(options), "mean": max(1, options.mean // 4)})
+    chance, config, walls, logs = random.Random(options.seed), place.config("replay"), [], []
+    for ca in CAS:
+        place.inbox(ca)
+    server = Server(place, config)
+    server.wait_answers()
+    publish(place, 1, small)
+    (_, _, serials) = probes(place, 2, small)[0]
+    server.wait(lambda: server.metric("crl_ingests_total", outcome="applied") > 100, what="the first CRLs")
+    for _ in range(8):
+        time.sleep(chance.uniform(1, 3))
+        server.end(signal.SIGKILL)
+        logs.append(sum(file.stat().st_size for file in (place.folder / "replay").glob("*.log")))
+        server, wall = restart(place, config, serials[0])
+        walls.append(wall)
+    server.end(signal.SIGKILL)
+    report.row("nation", "restart to the first correct answer, after kill -9 in a first publication", rounds=len(walls),
+               wall=f"{median(walls) * 1000:.0f} ms (most {max(walls) * 1000:.0f})", log=f"{median(logs) / 1e6:.0f} MB (most {max(logs) / 1e6:.0f})")
+    place.forget("replay", "inbox", "made")
 
 
 def measure(place, report, options):
@@ -70,3 +96,4 @@ def measure(place, report, options):
                    p99=f"{tail['99']:.0f} us", CPU=f"{tail['cpu']:.0f} us a request")
         server.end()
     place.forget("nation")
+    replay(place, report, options)
