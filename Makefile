@@ -13,7 +13,7 @@ CARDS    ?=
 WORKSPACE := --release --workspace --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench soak interop fmt lint deny clean-demo tools tools-interop
+.PHONY: help demo build test conformance bench soak interop fuzz fmt lint deny clean-demo tools tools-interop
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ build: tools ## Builds the responder and the load generator
 test: tools ## Runs every test, with openssl and GnuTLS among the judges
 	cargo test $(WORKSPACE)
 
+conformance: tools ## Checks the conformance ledger, lists new tests in it, and writes tests/conformance/LEDGER.md
+	OCSPREY_WRITE_LEDGER=1 cargo test $(WORKSPACE) --test conformance ledger
+	cargo test $(WORKSPACE) --test conformance
+
 bench: tools ## Runs the micro benchmarks (criterion)
 	cargo bench --workspace --locked
 
@@ -35,8 +39,14 @@ soak: tools ## Measures CRLs of 10 million entries, 20 GB in /tmp for half an ho
 	OCSPREY_TEST_ROWS=1000000 cargo test --release --locked --lib store::tests::crash
 	tests/soak/run --ocsprey $(OCSPREY) --soak $(CARGO_TARGET_DIR)/release/examples/soak --entries $(or $(ENTRIES),10000000)
 
-interop: build tools-interop ## Lets Java, NSS, pkilint, openssl and GnuTLS judge every kind of answer
+interop: build tools-interop ## Lets ten clients, three web servers and pkilint judge every kind of answer
 	python3 tests/interop/run --ocsprey $(OCSPREY)
+
+fuzz: tools ## Fuzzes each parser for SECONDS (600), then the state of CRLs and a million mutations over HTTP
+	tests/fuzz/run --seconds $(or $(SECONDS),600)
+	PROPTEST_CASES=$(or $(CASES),5000) cargo test --release --locked --test algebra
+	PROPTEST_CASES=$(or $(CASES),100000) cargo test --release --locked --lib ingest::tests::signed
+	OCSPREY_MUTATIONS=$(or $(MUTATIONS),1000000) cargo test --release --locked --test conformance hostile
 
 fmt: ## Formats the code
 	cargo fmt --all
