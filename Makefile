@@ -13,7 +13,7 @@ CARDS    ?=
 WORKSPACE := --release --workspace --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench instructions soak interop fmt lint deny clean-demo tools tools-bench tools-interop
+.PHONY: help demo build test conformance bench instructions soak interop fuzz fmt lint deny clean-demo tools tools-bench tools-interop
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ build: tools ## Builds the responder and the load generator
 
 test: tools ## Runs every test, with openssl and GnuTLS among the judges
 	cargo test $(WORKSPACE)
+
+conformance: tools ## Checks the conformance ledger, lists new tests in it, and writes tests/conformance/LEDGER.md
+	OCSPREY_WRITE_LEDGER=1 cargo test $(WORKSPACE) --test conformance ledger
+	cargo test $(WORKSPACE) --test conformance
 
 bench: tools-bench ## Measures each stage and whole answers beside a bare HTTP server, Go and openssl; renews README.md's table (CARDS=, ROUNDS=)
 	cargo bench --workspace --locked
@@ -41,8 +45,14 @@ soak: tools ## Measures CRLs at the scale of a nation, 20 GB in /tmp for an hour
 	tests/soak/run --ocsprey $(OCSPREY) --soak $(CARGO_TARGET_DIR)/release/examples/soak --load $(CARGO_TARGET_DIR)/release/ocsprey-load \
 		$(if $(ENTRIES),--entries $(ENTRIES)) $(if $(PARTS),--parts $(PARTS))
 
-interop: build tools-interop ## Lets Java, NSS, pkilint, openssl and GnuTLS judge every kind of answer
+interop: build tools-interop ## Lets ten clients, three web servers and pkilint judge every kind of answer
 	python3 tests/interop/run --ocsprey $(OCSPREY)
+
+fuzz: tools ## Fuzzes each parser for SECONDS (600), then the state of CRLs and a million mutations over HTTP
+	tests/fuzz/run --seconds $(or $(SECONDS),600)
+	PROPTEST_CASES=$(or $(CASES),5000) cargo test --release --locked --test algebra
+	PROPTEST_CASES=$(or $(CASES),100000) cargo test --release --locked --lib ingest::tests::signed
+	OCSPREY_MUTATIONS=$(or $(MUTATIONS),1000000) cargo test --release --locked --test conformance hostile
 
 fmt: ## Formats the code
 	cargo fmt --all

@@ -6,6 +6,7 @@ mod deltas;
 mod guarding;
 mod reading;
 mod refusals;
+mod signed;
 mod succession;
 
 use super::*;

@@ -77,6 +77,8 @@ pub struct Crl<'a> {
     pub next_update: &'a str,
     /// Serial number and reason.
     pub entries: &'a [(&'a str, &'a str)],
+    /// When each of them was revoked, as UTCTime.
+    pub revoked: &'a str,
     /// `crl`, or `critical` with an extension that nobody knows.
     pub extensions: &'a str,
 }
@@ -88,6 +90,7 @@ impl Crl<'_> {
         this_update: "20240101000000Z",
         next_update: "20490101000000Z",
         entries: &[("1001", "keyCompromise")],
+        revoked: "231101000000Z",
         extensions: "crl",
     };
 }
@@ -162,7 +165,8 @@ impl Pki {
     /// Signs a CRL into the file `name`, in DER, and returns its octets.
     pub fn crl(&self, name: &str, crl: Crl<'_>) -> Vec<u8> {
         let row = |(serial, reason): &(&str, &str)| {
-            format!("R\t491231000000Z\t231101000000Z,{reason}\t{serial}\tunknown\t/CN=card {serial}\n")
+            let revoked = crl.revoked;
+            format!("R\t491231000000Z\t{revoked},{reason}\t{serial}\tunknown\t/CN=card {serial}\n")
         };
         let issued = fs::read(self.path("index.txt")).unwrap();
         self.write("index.txt", crl.entries.iter().map(row).collect::<String>());

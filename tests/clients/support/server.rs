@@ -151,6 +151,11 @@ impl Server {
         format!("{}{}", read("out.log"), read("err.log"))
     }
 
+    /// SIGHUP; returns at once.
+    pub fn reload(&self) {
+        signal(&self.child, "HUP");
+    }
+
     /// SIGTERM; how it ended, and its folder.
     pub fn terminate(self) -> (ExitStatus, TempDir) {
         self.end(terminate)
@@ -181,7 +186,11 @@ impl Drop for Server {
 
 /// Asks a process that this test started to end.
 fn terminate(child: &mut Child) {
-    let said = run(Path::new("/"), "sh", &["-c".to_owned(), format!("kill -TERM {}", child.id())]);
+    signal(child, "TERM");
+}
+
+fn signal(child: &Child, name: &str) {
+    let said = run(Path::new("/"), "sh", &["-c".to_owned(), format!("kill -{name} {}", child.id())]);
     assert_eq!(said.code, Some(0), "{said:?}");
 }
 
