@@ -18,6 +18,7 @@ use ocsprey::signing::KeyKind;
 use ocsprey::x509::HashAlgorithm;
 use setting::{DAY, REVOKED, Setting, now, setting};
 use std::hint::black_box;
+use std::sync::Arc;
 
 fn encode(c: &mut Criterion) {
     let id = octets::cert_id(b"a name", b"a key", HashAlgorithm::Sha1, 1);
@@ -50,7 +51,7 @@ fn respond(c: &mut Criterion) {
     let responder = Responder::new();
     let mut group = c.benchmark_group("answer");
     for kind in [KeyKind::P256, KeyKind::Ed25519] {
-        let Setting { snapshot, certificate, _folder } = setting(kind);
+        let Setting { snapshot, certificate, _folder } = setting(kind, |key| Arc::new(key));
         for (status, number) in [("good", REVOKED + 1), ("revoked", 4711)] {
             let (name, key) = (certificate.subject(), certificate.public_key().bits());
             let request = octets::request(&[octets::cert_id(name, key, HashAlgorithm::Sha1, number)], None);

@@ -17,7 +17,7 @@ use ocsprey::ocsp::{CertStatus, OcspRequest, ResponseData, ResponseTemplate, Sin
 use ocsprey::respond::Responder;
 use ocsprey::signing::{KeyKind, SignError, Signer, SoftwareKey};
 use ocsprey::x509::{HashAlgorithm, PublicKey, SignatureAlgorithm};
-use setting::{DAY, REVOKED, Setting, now, setting_with};
+use setting::{DAY, REVOKED, Setting, now, setting};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -87,8 +87,7 @@ fn answer_der(count: u32) -> usize {
 
 /// Requests about different serial numbers: nothing that was answered before helps.
 fn respond(count: u32, case: &str) -> usize {
-    let Setting { snapshot, certificate, _folder } =
-        setting_with(KeyKind::Ed25519, |key| Arc::new(Instant(key)));
+    let Setting { snapshot, certificate, _folder } = setting(KeyKind::Ed25519, |key| Arc::new(Instant(key)));
     let stranger = case == "respond-unauthorized";
     let name: &[u8] = if stranger { b"nobody" } else { certificate.subject() };
     let first = if case == "respond-revoked" { REVOKED - count } else { REVOKED };

@@ -47,13 +47,8 @@ pub struct Setting {
     pub _folder: TempDir,
 }
 
-/// An issuer that answers by itself, with a CRL of 100,000 entries in the store.
-pub fn setting(kind: KeyKind) -> Setting {
-    setting_with(kind, |key| Arc::new(key))
-}
-
-/// The same, with what `signer` makes of its key.
-pub fn setting_with(kind: KeyKind, signer: impl FnOnce(SoftwareKey) -> Arc<dyn Signer>) -> Setting {
+/// An issuer that answers by itself, with what `signer` makes of its key and a CRL of 100,000 entries.
+pub fn setting(kind: KeyKind, signer: impl FnOnce(SoftwareKey) -> Arc<dyn Signer>) -> Setting {
     let (key, _) = SoftwareKey::generate(kind).unwrap();
     let certificate = authority(&key);
     let folder = tempfile::tempdir().unwrap();

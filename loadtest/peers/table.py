@@ -123,8 +123,9 @@ def notes(measured):
                     "shared.")
     if done := measured.get("presigning"):
         each = done["cpu"] / done["answers"] * 1e6
-        told.append(f"`ocsprey presign`: {done['answers']:,} answers in {done['seconds']:.0f} s, "
-                    f"{each:.1f} us of CPU each.")
+        raw = statistics.median(measured["raw_signature_us"]["p256"])
+        told.append(f"`ocsprey presign`: {done['answers']:,} answers in {done['seconds']:.0f} s, {each:.1f} us of CPU "
+                    f"each: {100 * raw / each:.0f} % of the raw signature rate (90 % is promised).")
     return told
 
 
