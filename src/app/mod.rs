@@ -12,13 +12,14 @@ mod intake;
 mod inventories;
 mod issuers;
 mod offline;
+mod partitions;
 mod quarantine;
 mod serve;
 mod status;
 mod workers;
 
 pub use check::check;
-pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, status_of_store};
+pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use serve::serve;
 
 use crate::cli::InventoryError;

@@ -6,6 +6,7 @@
 //! Nothing here panics, not even when standard output is a pipe that was closed.
 
 mod check;
+mod crl_drop;
 mod crl_ingest;
 mod crl_show;
 mod demo;
@@ -74,6 +75,7 @@ enum Command {
 enum CrlCommand {
     Ingest(crl_ingest::IngestArgs),
     Show(crl_show::ShowArgs),
+    Drop(crl_drop::DropArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,6 +104,7 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Crl(CrlCommand::Ingest(args)) => crl_ingest::run(&args),
         Command::Crl(CrlCommand::Show(args)) => crl_show::run(&args),
+        Command::Crl(CrlCommand::Drop(args)) => crl_drop::run(&args),
         Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Query(args) => query::run(&args),
@@ -182,6 +185,7 @@ mod tests {
                 "ocsprey crl",
                 "ocsprey crl ingest",
                 "ocsprey crl show",
+                "ocsprey crl drop",
                 "ocsprey inventory",
                 "ocsprey inventory load",
                 "ocsprey status",

@@ -7,13 +7,14 @@
 mod cert_id_index;
 mod published;
 mod scopes;
+mod signers;
 #[cfg(test)]
 pub(crate) mod test_setting;
 #[cfg(test)]
 mod tests;
 
 pub use published::Published;
-pub use scopes::{Coverage, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
+pub use scopes::{Coverage, Covers, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
 
 use crate::ocsp::{CertIdRef, ResponseTemplate};
 use crate::signing::ResponderIdentity;
@@ -76,6 +77,9 @@ pub struct Issuer {
     /// may well be issued.
     pub has_inventory: bool,
     pub scopes: ScopesPolicy,
+    pub covers: Covers,
+    /// The certificates of other CRL issuers that may speak for this CA.
+    pub crl_issuers: Vec<Arc<Certificate>>,
 }
 
 /// One live key of a CA, and who signs answers for it.
@@ -146,7 +150,12 @@ impl Snapshot {
                     unlisted,
                     responder: Arc::clone(&key.responder),
                     template: Arc::clone(&key.template),
-                    scopes: ScopeSet::of_key(view.scopes(), issuer, &key.certificate),
+                    scopes: ScopeSet::of_key(
+                        view.scopes(),
+                        view.distribution_points(),
+                        issuer,
+                        &key.certificate,
+                    ),
                     inventory,
                 });
             }

@@ -318,6 +318,7 @@ impl Db {
             scope_rows: self.family(Family::ScopeRows)?,
             inventory: self.family(Family::Inventory)?,
             rocks: WriteBatch::default(),
+            numbers: 0,
         })
     }
 }
@@ -363,9 +364,18 @@ pub struct Batch<'a> {
     scope_rows: &'a ColumnFamily,
     inventory: &'a ColumnFamily,
     rocks: WriteBatch,
+    /// Numbers given out in this batch, which no read of the store shows yet.
+    numbers: u32,
 }
 
 impl Batch<'_> {
+    /// How many numbers this batch has given out before. One batch gives out numbers of one kind.
+    pub fn count_number(&mut self) -> u32 {
+        let before = self.numbers;
+        self.numbers += 1;
+        before
+    }
+
     pub fn put_meta(&mut self, key: &[u8], value: &[u8]) {
         self.rocks.put_cf(self.meta, key, value);
     }
