@@ -109,6 +109,8 @@ pub struct IssuerMetrics {
     pub crl_visible: Histogram,
     /// Sources whose last CRL was refused.
     pub crl_refused: IntGauge,
+    /// Partitions that no source has any more, or that are listed and never came.
+    pub crl_scopes_missing: IntGauge,
     pub signer_not_after: IntGauge,
 }
 
@@ -133,6 +135,7 @@ pub struct Metrics {
     crl_ingest_duration: HistogramVec,
     crl_visible: HistogramVec,
     crl_refused: IntGaugeVec,
+    crl_scopes_missing: IntGaugeVec,
     signer_not_after: IntGaugeVec,
     issuers: ArcSwap<Vec<Arc<IssuerMetrics>>>,
     /// Requests that name no issuer of ours, or nothing that can be read.
@@ -227,6 +230,10 @@ impl Metrics {
                 "crl_refused",
                 "Sources whose last CRL was refused and is in quarantine; a submitted CRL counts for all.",
             )?,
+            crl_scopes_missing: families.gauges(
+                "crl_scopes_missing",
+                "CRL scopes that are held and in no source any more, or listed in the configuration and not held.",
+            )?,
             signer_not_after: families.gauges(
                 "signer_not_after_timestamp_seconds",
                 "notAfter of the certificate that signs responses, the nearest of all generations, in seconds since \
@@ -286,6 +293,7 @@ impl Metrics {
             crl_ingest_duration: self.crl_ingest_duration.with_label_values(&[name]),
             crl_visible: self.crl_visible.with_label_values(&[name]),
             crl_refused: self.crl_refused.with_label_values(&[name]),
+            crl_scopes_missing: self.crl_scopes_missing.with_label_values(&[name]),
             signer_not_after: self.signer_not_after.with_label_values(&[name]),
         })
     }

@@ -5,7 +5,7 @@ use ocsprey::signing::{
     CertificateSigner, KeyKind, ResponderIdentity, SignatureOctets, Signer, SoftwareKey, digest,
 };
 use ocsprey::snapshot::{
-    Configured, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot,
+    Configured, Covers, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot,
 };
 use ocsprey::store::{CertificateKinds, Layer, ScopeKey, ScopeRecordDraft, Store, StoreOptions};
 use ocsprey::x509::{Certificate, CrlReason, HashAlgorithm, Revocation, SerialNumber, UnixTime};
@@ -86,6 +86,8 @@ pub fn setting(kind: KeyKind, signer: impl FnOnce(SoftwareKey) -> Arc<dyn Signer
         unlisted: None,
         has_inventory: false,
         scopes: ScopesPolicy::Discovered,
+        covers: Covers::All,
+        crl_issuers: Vec::new(),
     };
     let options = ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo };
     let configured = Arc::new(Configured { issuers: vec![issuer], options });

@@ -13,6 +13,7 @@
 
 use super::inventories::Inventories;
 use super::issuers;
+use super::partitions::Partitions;
 use super::quarantine::Quarantine;
 use super::{Fault, working_store_options};
 use crate::cli::QuarantineStatus;
@@ -27,6 +28,7 @@ use crate::snapshot::{Configured, Published, Snapshot};
 use crate::store::{Store, StoreError};
 use crate::x509::UnixTime;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +43,8 @@ const FIRST_FETCHES: Duration = Duration::from_secs(10);
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 /// How often what may pass (a full disk, a CRL from the future) is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(30);
+/// Partitions that went missing at once and are logged one by one.
+const MOST_TOLD: usize = 20;
 
 /// What a submitted CRL is called where files and URLs have names.
 const SUBMITTED: &str = "the submitted CRL";
@@ -69,6 +73,8 @@ pub(super) struct IntakeState {
     pub problems: Vec<(String, String)>,
     pub sources: Vec<SourceReport>,
     pub quarantine: Vec<QuarantineStatus>,
+    /// Partitions that are gone, of each issuer.
+    pub missing: BTreeMap<String, Vec<String>>,
     /// The first look at all sources and inventories has ended.
     pub caught_up: bool,
 }
@@ -106,6 +112,7 @@ pub(super) struct Intake {
     sources: Sources,
     inventories: Inventories,
     quarantine: Quarantine,
+    partitions: Partitions,
     /// Something is in the store that is not published yet, since then.
     unpublished: Option<Instant>,
     /// The CRLs of it: whose, and when they arrived.
@@ -129,6 +136,7 @@ impl Intake {
             sources,
             inventories,
             quarantine: Quarantine::default(),
+            partitions: Partitions::default(),
             unpublished: None,
             unseen: Vec::new(),
             started: (Instant::now(), SystemTime::now()),
@@ -199,9 +207,29 @@ impl Intake {
                 Err(_) => {}
             }
         }
-        let Self { quarantine, sources, .. } = self;
+        let Self { quarantine, partitions, sources, .. } = self;
         quarantine.keep(|source| source == SUBMITTED || sources.knows(source));
+        partitions.keep(|arrival| sources.knows(arrival));
+        // What was taken in counts as held only once it is published; only a look to its end has seen all.
+        self.publish_now();
+        self.look_for_gone();
         self.show();
+    }
+
+    /// Says which partitions are gone, once.
+    fn look_for_gone(&mut self) {
+        if !self.partitions.take_changed() {
+            return;
+        }
+        let snapshot = self.shared.published.load();
+        for (issuer, new) in self.partitions.look(&snapshot, &self.config) {
+            for scope in new.iter().take(MOST_TOLD) {
+                tracing::error!(issuer, scope, "a partition is gone: no source has a CRL of it any more");
+            }
+            if new.len() > MOST_TOLD {
+                tracing::error!(issuer, count = new.len(), "so many partitions are gone in all");
+            }
+        }
     }
 
     /// Tells the status page and the metrics how it stands with the sources.
@@ -209,11 +237,14 @@ impl Intake {
         for metrics in self.shared.metrics.issuers().iter() {
             let refused = self.quarantine.count_of(metrics.name());
             metrics.crl_refused.set(i64::try_from(refused).unwrap_or(i64::MAX));
+            let missing = self.partitions.missing().get(metrics.name()).map_or(0, Vec::len);
+            metrics.crl_scopes_missing.set(i64::try_from(missing).unwrap_or(i64::MAX));
         }
         let mut state = self.shared.state();
         state.problems = self.sources.problems();
         state.sources = self.sources.reports();
         state.quarantine = self.quarantine.list();
+        state.missing.clone_from(self.partitions.missing());
     }
 
     fn take(&mut self, arrival: &Arrival) {
@@ -244,9 +275,11 @@ impl Intake {
         if submitted.manner != Manner::Rehearsed {
             self.tell(SUBMITTED, &outcome, started, submitted.arrived);
         }
-        if let Ok(Report { outcome: Outcome::Applied(_), issuer_name, .. }) = &outcome {
+        if let Ok(report) = &outcome
+            && report.is_applied()
+        {
             if submitted.manner == Manner::Forced {
-                tracing::warn!(issuer = issuer_name, "a CRL was taken in without asking the guard");
+                tracing::warn!(issuer = report.issuer_name, "a CRL was taken in without asking the guard");
             }
             // It may be one that stands refused at its source: with another look that ends.
             for name in self.quarantine.sources() {
@@ -266,30 +299,37 @@ impl Intake {
         let elapsed = started.elapsed();
         match outcome {
             Ok(report) => {
-                let metrics = self.shared.metrics.issuer(&report.issuer_name);
-                metrics.crl_ingest_duration.observe(elapsed.as_secs_f64());
                 self.quarantine.release(name);
-                match report.outcome {
-                    Outcome::Rehearsed(..) => {}
-                    Outcome::Unchanged | Outcome::Overtaken => metrics.crl_ingests.unchanged.inc(),
-                    Outcome::Applied(change) => {
-                        metrics.crl_ingests.applied.inc();
-                        self.unpublished.get_or_insert_with(Instant::now);
-                        self.unseen.push((metrics, arrived));
-                        tracing::info!(
-                            source = name,
-                            issuer = report.issuer_name,
-                            scope = report.scope,
-                            delta = report.is_delta,
-                            number = crate::cli::decimal(&report.crl_number),
-                            entries = report.entries,
-                            added = change.added,
-                            changed = change.changed,
-                            released = change.released,
-                            retained = change.retained,
-                            seconds = elapsed.as_secs_f64(),
-                            "a CRL was taken in"
-                        );
+                if name == SUBMITTED {
+                    self.partitions.submit(report);
+                } else {
+                    self.partitions.bring(name, report);
+                }
+                for (issuer, outcome) in report.outcomes() {
+                    let metrics = self.shared.metrics.issuer(issuer);
+                    metrics.crl_ingest_duration.observe(elapsed.as_secs_f64());
+                    match outcome {
+                        Outcome::Rehearsed(..) => {}
+                        Outcome::Unchanged | Outcome::Overtaken => metrics.crl_ingests.unchanged.inc(),
+                        Outcome::Applied(change) => {
+                            metrics.crl_ingests.applied.inc();
+                            self.unpublished.get_or_insert_with(Instant::now);
+                            self.unseen.push((metrics, arrived));
+                            tracing::info!(
+                                source = name,
+                                issuer,
+                                scope = report.scope,
+                                delta = report.is_delta,
+                                number = crate::cli::decimal(&report.crl_number),
+                                entries = change.entries,
+                                added = change.added,
+                                changed = change.changed,
+                                released = change.released,
+                                retained = change.retained,
+                                seconds = elapsed.as_secs_f64(),
+                                "a CRL was taken in"
+                            );
+                        }
                     }
                 }
             }
@@ -377,6 +417,8 @@ impl Intake {
         self.ingest = ingest(&self.shared, &config, &configured);
         self.sources = self.sources.replaced(sources_of(&config), config.fetch);
         self.inventories = Inventories::of(&config, &configured);
+        // Everything is looked at again, and brought again.
+        self.partitions = Partitions::default();
         self.retry.clear();
         self.config = config;
         self.configured = configured;

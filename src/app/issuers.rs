@@ -13,7 +13,7 @@ use crate::ingest::CrlAuthority;
 use crate::metrics::{IssuerMetrics, Metrics};
 use crate::ocsp::ResponseTemplate;
 use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey};
-use crate::snapshot::{Configured, Issuer, IssuerKey, ResponseOptions, ScopesPolicy};
+use crate::snapshot::{Configured, Covers, Issuer, IssuerKey, ResponseOptions, ScopesPolicy};
 use crate::store::{IssuerNumber, Store, StoreError};
 use crate::x509::{Certificate, PublicKey, SignatureAlgorithm, canonical_general_names, canonical_name};
 use std::path::Path;
@@ -25,6 +25,8 @@ pub(super) struct LoadedIssuer {
     pub name: String,
     pub keys: Vec<IssuerKey>,
     pub scopes: ScopesPolicy,
+    pub covers: Covers,
+    pub crl_issuers: Vec<Arc<Certificate>>,
     /// The canonical form of the CA's name.
     pub canonical_name: Vec<u8>,
 }
@@ -39,6 +41,12 @@ pub(super) fn authorities(config: &Config) -> Vec<CrlAuthority> {
             name: issuer.name.clone(),
             number: IssuerNumber::UNKNOWN,
             keys: paths.filter_map(|path| read_certificate(path).ok().map(Arc::new)).collect(),
+            crl_issuers: issuer
+                .crl_issuers
+                .iter()
+                .filter_map(|path| read_crl_issuers(path).ok())
+                .flatten()
+                .collect(),
         }
     };
     config.issuers.iter().map(authority).collect()
@@ -95,6 +103,13 @@ fn load_one(
             return None;
         }
     };
+    let mut crl_issuers = Vec::new();
+    for path in &issuer.crl_issuers {
+        match read_crl_issuers(path) {
+            Ok(mut found) => crl_issuers.append(&mut found),
+            Err(fault) => faults.push(fault),
+        }
+    }
     let subject = keys.first()?.certificate.subject();
     let Ok(canonical) = canonical_name(subject) else {
         faults.push(Fault::of_file(&issuer.certificate, "its subject is not a name"));
@@ -114,6 +129,8 @@ fn load_one(
         name: issuer.name.clone(),
         keys,
         scopes,
+        covers: issuer.covers,
+        crl_issuers,
         canonical_name: canonical,
     })
 }
@@ -165,6 +182,18 @@ fn read(path: &Path) -> Result<Vec<u8>, Fault> {
 fn read_certificate(path: &Path) -> Result<Certificate, Fault> {
     let octets = read(path)?;
     Certificate::from_pem_or_der(&octets).map_err(|why| Fault::of_file(path, why))
+}
+
+/// The certificates of CRL issuers in one file. That they may speak for the issuer is the operator's word; that
+/// their keys may sign CRLs they say themselves.
+fn read_crl_issuers(path: &Path) -> Result<Vec<Arc<Certificate>>, Fault> {
+    let octets = read(path)?;
+    let found = Certificate::all_from_pem_or_der(&octets).map_err(|why| Fault::of_file(path, why))?;
+    if let Some(other) = found.iter().find(|certificate| !certificate.allows_crl_sign()) {
+        let why = format!("{} may not sign CRLs (keyUsage without cRLSign)", other.subject_text());
+        return Err(Fault::of_file(path, why));
+    }
+    Ok(found.into_iter().map(Arc::new).collect())
 }
 
 fn load_scopes(scopes: &ConfiguredScopes) -> Result<ScopesPolicy, Fault> {
@@ -229,6 +258,8 @@ pub(super) fn configured(
             unlisted,
             has_inventory,
             scopes: one.scopes,
+            covers: one.covers,
+            crl_issuers: one.crl_issuers,
         });
     }
     let options = ResponseOptions {

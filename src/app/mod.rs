@@ -12,6 +12,7 @@ mod intake;
 mod inventories;
 mod issuers;
 mod offline;
+mod partitions;
 mod presigning;
 mod priority;
 mod quarantine;
@@ -20,7 +21,7 @@ mod status;
 mod workers;
 
 pub use check::check;
-pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, status_of_store};
+pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
 pub use serve::serve;
 

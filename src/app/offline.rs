@@ -12,7 +12,8 @@ use crate::cli::{InventoryReader, Status};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest::{
-    Arrival, Content, CrlAuthority, Ingest, IngestOptions, Judge, Manner, Refused, Report, Sources,
+    Arrival, Content, CrlAuthority, Ingest, IngestOptions, Judge, Manner, NotRetired, Refused, Report,
+    Retired, Sources,
 };
 use crate::metrics::Metrics;
 use crate::snapshot::Configured;
@@ -78,6 +79,7 @@ fn rehearse_crls(
             // A CA that the store has never heard of has no CRLs there.
             number: number.flatten().unwrap_or(IssuerNumber::UNKNOWN),
             keys: one.keys.into_iter().map(|key| key.certificate).collect(),
+            crl_issuers: one.crl_issuers,
         });
     }
     // Nothing is written beside the store either.
@@ -166,6 +168,24 @@ pub fn prepare(
         inventories.load(&store, &mut inventory_octets).map_err(AppError::Faults)?;
     }
     ingest_crls(config, &[], Manner::Guarded, progress)
+}
+
+/// Retires the scopes of the issuer `name` that read `scope` for people.
+///
+/// # Errors
+/// When the configuration or the store is no good; inside, why the scope is not retired.
+pub fn retire_scope(
+    config: &Config,
+    name: &str,
+    scope: &str,
+    is_forced: bool,
+) -> Result<Result<Retired, NotRetired>, AppError> {
+    let (store, configured, _) = open(config)?;
+    let issuer = configured.issuers.iter().find(|issuer| issuer.name == name);
+    let no_issuer =
+        || AppError::Faults(vec![Fault::new("--issuer", format!("there is no issuer \"{name}\""))]);
+    let number = issuer.ok_or_else(no_issuer)?.number;
+    Ok(crate::ingest::retire(&store, number, scope, is_forced, Clock::System.now()))
 }
 
 /// What the store of a configuration holds.

@@ -19,6 +19,7 @@ pub(super) fn of_server(shared: &Shared) -> Status {
     not_ready.extend(state.problems.iter().map(|(source, why)| format!("source {source}: {why}")));
     let sources = state.sources.iter().map(source_status).collect();
     let quarantine = state.quarantine.clone();
+    let missing = state.missing.clone();
     drop(state);
     let issuers = snapshot.issuers().iter().enumerate().map(|(index, issuer)| {
         let keys = || snapshot.keys().iter().filter(move |key| key.issuer.0 == index);
@@ -45,6 +46,7 @@ pub(super) fn of_server(shared: &Shared) -> Status {
                 .filter(|scope| scope.issuer() == issuer.number)
                 .map(scope_status)
                 .collect(),
+            missing: missing.get(&issuer.name).cloned().unwrap_or_default(),
         }
     });
     Status {
@@ -85,6 +87,7 @@ pub(super) fn of_store(store: &Store, names: &[(Vec<u8>, String, String)]) -> Re
             signers: Vec::new(),
             inventory: inventory_rows(view.inventory_state(number)?),
             scopes: view.scopes().iter().filter(|one| one.issuer() == number).map(scope_status).collect(),
+            missing: Vec::new(),
         });
     }
     Ok(Status {
@@ -153,6 +156,22 @@ pub(super) fn report_json(report: &Report, took: Duration) -> Value {
         "octets": report.octets,
         "seconds": took.as_secs_f64(),
     });
+    if report.foreign_entries > 0 {
+        value["entries_of_other_issuers"] = json!(report.foreign_entries);
+    }
+    extend(&mut value, outcome_json(report.outcome));
+    if !report.others.is_empty() {
+        let other = |(name, outcome): &(String, Outcome)| {
+            let mut other = json!({ "issuer": name });
+            extend(&mut other, outcome_json(*outcome));
+            other
+        };
+        value["other_issuers"] = report.others.iter().map(other).collect();
+    }
+    value
+}
+
+fn outcome_json(outcome: Outcome) -> Value {
     let change_json = |outcome: &str, change: ScopeChange| {
         json!({
             "outcome": outcome,
@@ -163,7 +182,7 @@ pub(super) fn report_json(report: &Report, took: Duration) -> Value {
             "unchanged": change.unchanged,
         })
     };
-    let outcome = match report.outcome {
+    match outcome {
         Outcome::Unchanged => json!({ "outcome": "unchanged" }),
         Outcome::Overtaken => json!({ "outcome": "overtaken" }),
         Outcome::Applied(change) => change_json("applied", change),
@@ -172,11 +191,13 @@ pub(super) fn report_json(report: &Report, took: Duration) -> Value {
             outcome["guard"] = alarm.map_or_else(|| json!("passes"), |alarm| json!(alarm.to_string()));
             outcome
         }
-    };
-    if let (Some(value), Value::Object(outcome)) = (value.as_object_mut(), outcome) {
-        value.extend(outcome);
     }
-    value
+}
+
+fn extend(value: &mut Value, with: Value) {
+    if let (Some(value), Value::Object(with)) = (value.as_object_mut(), with) {
+        value.extend(with);
+    }
 }
 
 /// Sets the gauges to what `snapshot` holds.

@@ -186,12 +186,24 @@ const FIRST: [&str; 7] =
 
 /// `auth.crl: applied, issuer auth, crl number 12, added 3`
 fn report_line(name: &str, report: &Value) -> String {
-    let Value::Object(fields) = report else { return format!("{name}: taken in") };
+    format!("{name}: {}", report_fields(report))
+}
+
+fn report_fields(report: &Value) -> String {
+    let Value::Object(fields) = report else { return "taken in".to_owned() };
     let first = FIRST.iter().filter_map(|key| fields.get_key_value(*key));
     let rest = fields.iter().filter(|(key, _)| !FIRST.contains(&key.as_str()));
     let parts = first.chain(rest).filter_map(|(key, value)| {
         let label = key.replace('_', " ");
         match value {
+            // An indirect CRL speaks for several issuers.
+            Value::Array(others) if key == "other_issuers" => Some(
+                others
+                    .iter()
+                    .map(|other| format!("and {}", report_fields(other)))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
             Value::Null | Value::Array(_) | Value::Object(_) => None,
             // A CRL of everything names no distribution point, one of version 1 no number.
             Value::String(text) if text.is_empty() => None,
@@ -205,7 +217,7 @@ fn report_line(name: &str, report: &Value) -> String {
             Value::Bool(yes) => Some(format!("{label} {}", if *yes { "yes" } else { "no" })),
         }
     });
-    format!("{name}: {}", parts.collect::<Vec<_>>().join(", "))
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! Nothing here panics, not even when standard output is a pipe that was closed.
 
 mod check;
+mod crl_drop;
 mod crl_ingest;
 mod crl_show;
 mod demo;
@@ -76,6 +77,7 @@ enum Command {
 enum CrlCommand {
     Ingest(crl_ingest::IngestArgs),
     Show(crl_show::ShowArgs),
+    Drop(crl_drop::DropArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -104,6 +106,7 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Crl(CrlCommand::Ingest(args)) => crl_ingest::run(&args),
         Command::Crl(CrlCommand::Show(args)) => crl_show::run(&args),
+        Command::Crl(CrlCommand::Drop(args)) => crl_drop::run(&args),
         Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
         Command::Presign(args) => presign::run(&args),
         Command::Status(args) => status::run(&args),
@@ -185,6 +188,7 @@ mod tests {
                 "ocsprey crl",
                 "ocsprey crl ingest",
                 "ocsprey crl show",
+                "ocsprey crl drop",
                 "ocsprey inventory",
                 "ocsprey inventory load",
                 "ocsprey presign",

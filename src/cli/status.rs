@@ -102,6 +102,9 @@ pub struct IssuerStatus {
     /// About how many serials the inventory lists; `None` without one.
     pub inventory: Option<u64>,
     pub scopes: Vec<ScopeStatus>,
+    /// Distribution points whose CRL is in no source any more, or is listed and never came. Empty where the
+    /// store was read.
+    pub missing: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,12 +242,25 @@ fn text_of(status: &Status, all: bool, now: UnixTime) -> String {
         if let Some(oldest) = issuer.scopes.iter().min_by_key(|scope| &scope.this_update) {
             rows.push(("  oldest", at(&oldest.this_update, now)));
         }
+        if !issuer.missing.is_empty() {
+            rows.push(("  MISSING", missing_line(&issuer.missing, all)));
+        }
         out.push_str(&words::table(&rows));
         out.push_str(&scope_lines(&issuer.scopes, all, now));
     }
     out.push_str(&source_lines(&status.sources, now));
     out.push_str(&quarantine_lines(&status.quarantine, all, now));
     out
+}
+
+/// Scopes that no source has any more, or that never came.
+fn missing_line(missing: &[String], all: bool) -> String {
+    let shown = if all { missing.len() } else { SHOWN_SCOPES };
+    let names: Vec<&str> = missing.iter().take(shown).map(String::as_str).collect();
+    let count = words::count(missing.len() as u64, "scope is", "scopes are");
+    let rest = missing.len().saturating_sub(shown);
+    let more = if rest > 0 { format!("; and {rest} more (--scopes shows all)") } else { String::new() };
+    format!("{count} in no source: {}{more}", names.join("; "))
 }
 
 fn source_lines(sources: &[SourceStatus], now: UnixTime) -> String {
@@ -363,6 +379,7 @@ mod tests {
                 }],
                 inventory: Some(20_000),
                 scopes,
+                missing: vec![],
             }],
             ..Status::default()
         }
@@ -405,6 +422,17 @@ REFUSED, what was held stays in force
   crl/auth/13.crl, 2 hours ago: it shrinks suddenly
 ";
         assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn partitions_that_are_gone_are_named() {
+        let mut status = status(vec![]);
+        status.issuers[0].missing = vec!["CN=City 1".into()];
+        let text = text_of(&status, false, now());
+        assert!(text.contains("  MISSING    1 scope is in no source: CN=City 1\n"), "{text}");
+        let many: Vec<String> = (0..8).map(|place| place.to_string()).collect();
+        let line = "8 scopes are in no source: 0; 1; 2; 3; 4; and 3 more (--scopes shows all)";
+        assert_eq!(missing_line(&many, false), line);
     }
 
     #[test]

@@ -34,6 +34,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("issuer", "crls"),
     ("issuer", "crl_issuers"),
     ("issuer", "scopes"),
+    ("issuer", "covers"),
     ("issuer", "inventory"),
     ("issuer", "unlisted"),
     ("issuer", "generation"),

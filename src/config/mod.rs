@@ -18,7 +18,7 @@ mod tests;
 mod values;
 
 pub use crate::ingest::{FetchOptions, Guard};
-pub use crate::snapshot::{NoncePolicy, Unlisted};
+pub use crate::snapshot::{Covers, NoncePolicy, Unlisted};
 
 use crate::ocsp::CertIdForm;
 use std::fmt;
@@ -110,6 +110,8 @@ pub struct IssuerConfig {
     pub crls: Vec<CrlSource>,
     pub crl_issuers: Vec<PathBuf>,
     pub scopes: ScopesPolicy,
+    /// What it issues: user certificates, CA certificates, or both.
+    pub covers: Covers,
     pub inventory: Option<Vec<PathBuf>>,
     /// As written; see [`IssuerConfig::unlisted_policy`].
     pub unlisted: Option<Unlisted>,

@@ -6,8 +6,8 @@
 use super::document::{Field, NumberOrText, Problems, Section, nearest};
 use super::values::{self, Wrong};
 use super::{
-    Admin, Config, ConfigError, CrlSource, FetchOptions, GenerationConfig, Guard, IssuerConfig, NoncePolicy,
-    Response, ScopesPolicy, Server, SignerConfig, StoreConfig, Tls, Unlisted,
+    Admin, Config, ConfigError, Covers, CrlSource, FetchOptions, GenerationConfig, Guard, IssuerConfig,
+    NoncePolicy, Response, ScopesPolicy, Server, SignerConfig, StoreConfig, Tls, Unlisted,
 };
 use crate::ocsp::CertIdForm;
 use std::collections::HashSet;
@@ -28,6 +28,7 @@ const MAX_WORKERS: u64 = 4096;
 
 const NONCE_POLICIES: &[(&str, NoncePolicy)] =
     &[("echo", NoncePolicy::Echo), ("ignore", NoncePolicy::Ignore)];
+const COVERS: &[(&str, Covers)] = &[("all", Covers::All), ("user", Covers::User), ("ca", Covers::Ca)];
 const UNLISTED: &[(&str, Unlisted)] = &[
     ("good", Unlisted::Good),
     ("unknown", Unlisted::Unknown),
@@ -311,6 +312,7 @@ impl Walk<'_> {
         let crls = section.take("crls").map(|field| self.crl_sources(&field)).unwrap_or_default();
         let crl_issuers = section.take("crl_issuers").map(|field| self.paths(&field)).unwrap_or_default();
         let scopes = section.take("scopes").and_then(|field| self.scopes(&field)).unwrap_or_default();
+        let covers = section.take("covers").and_then(|field| self.word(&field, COVERS)).unwrap_or_default();
         let inventory = section.take("inventory").map(|field| self.paths(&field));
         let unlisted = section.take("unlisted").and_then(|field| self.word(&field, UNLISTED));
         let path = section.key("generation ");
@@ -330,6 +332,7 @@ impl Walk<'_> {
             crls,
             crl_issuers,
             scopes,
+            covers,
             inventory,
             unlisted,
             generations,

@@ -78,6 +78,7 @@ signer      = { certificate = "auth-ocsp.pem", key = "/keys/auth-ocsp.key" }
 crls        = ["crl/auth/", "one.crl", "http://127.0.0.1:8081/auth.crl"]
 crl_issuers = ["indirect.pem"]
 scopes      = 1900
+covers      = "user"
 inventory   = ["auth-issued.txt"]
 unlisted    = "revoked"
 
@@ -123,6 +124,7 @@ signer      = { key = "auth-ca-2019.key" }
             ],
             crl_issuers: vec![at("indirect.pem")],
             scopes: ScopesPolicy::Count(1900),
+            covers: Covers::User,
             inventory: Some(vec![at("auth-issued.txt")]),
             unlisted: Some(Unlisted::Revoked),
             generations: vec![GenerationConfig {
@@ -148,6 +150,7 @@ fn contract_3_what_is_left_out_has_a_default() {
     assert_eq!(config.response.nonce, NoncePolicy::Echo);
     let issuer = &config.issuers[0];
     assert_eq!((&issuer.crls, &issuer.scopes), (&vec![], &ScopesPolicy::Discovered));
+    assert_eq!((issuer.covers, issuer.crl_issuers.len()), (Covers::All, 0));
     assert_eq!(issuer.unlisted, None);
 }
 

@@ -4,6 +4,7 @@
 //! year's tape signs a list that has lost half of its entries, and every number in it goes up. So
 //! [`Ingest`](super::Ingest) shows each change to the guard after the CRL was verified and compared with what is
 //! held, and before anything is written.
+//! A delta CRL is measured against the complete one that it stands on.
 //!
 //! Invariants: a first load is no change; a scope of few entries never alarms
 //! ([`Guard::tolerated`]); a CRL that only adds never alarms, however much it adds, because a mass
@@ -12,10 +13,7 @@
 //! Errors: [`Alarm`], with both sides of the comparison. [`Manner::Forced`] passes this guard and nothing
 //! else: signature, number and times are judged all the same.
 
-use super::apply::{Standing, standing};
-use super::{Judge, Judged, Outcome, Refused, Report};
-use crate::store::{ScopeChange, ScopeRecord, Store};
-use std::io::Read;
+use crate::store::ScopeChange;
 
 /// How far a CRL may go without being asked. Percentages are of the entries that are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +56,42 @@ pub enum Alarm {
     MassWithdrawal { held: u64, withdrawn: u64, allowed: u64 },
 }
 
+/// What a CRL takes the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// It is the first of its scope.
+    Nothing,
+    /// A complete CRL with so many entries.
+    Complete { entries: u64 },
+    /// It is a delta CRL, on a complete one with so many entries. `is_in_force`: it takes the place
+    /// of another delta CRL that counts, because no complete one has overtaken that.
+    Delta { complete: u64, is_in_force: bool },
+}
+
 impl Guard {
-    /// Lets the change from `held` pass, or says what is suspicious about it.
+    /// Whether `change` may be made without a word from a person.
     ///
     /// # Errors
-    /// The first [`Alarm`].
-    pub fn check(&self, held: Option<&ScopeRecord>, change: &ScopeChange) -> Result<(), Alarm> {
-        held.map_or(Ok(()), |record| self.check_entries(record.entries, change))
+    /// What speaks against it.
+    pub(super) fn check(&self, before: &Before, change: &ScopeChange) -> Result<(), Alarm> {
+        match *before {
+            Before::Nothing => Ok(()),
+            Before::Complete { entries } => self.check_entries(entries, change),
+            Before::Delta { complete, is_in_force } => {
+                // A delta CRL's own size says nothing: it shrinks whenever a complete one has taken its
+                // entries over. What it undoes is measured against the complete one below it: holds that it
+                // lifts now, and what the delta CRL in force said that it says no more.
+                let undone = |left_out: u64| if is_in_force { left_out } else { 0 };
+                let released = change.lifted.saturating_add(undone(change.released));
+                let change = ScopeChange {
+                    released,
+                    retained: undone(change.retained),
+                    entries: complete,
+                    ..ScopeChange::default()
+                };
+                self.check_entries(complete, &change)
+            }
+        }
     }
 
     fn check_entries(&self, held: u64, change: &ScopeChange) -> Result<(), Alarm> {
@@ -102,49 +129,6 @@ pub enum Manner {
     Rehearsed,
 }
 
-impl Judge {
-    /// What taking a CRL into `store` would change. Nothing is written, and `store` may be open for
-    /// reading only; without one every entry is new.
-    ///
-    /// # Errors
-    /// Why it would be refused, the guard's reasons aside: those are in the report.
-    pub fn rehearse(
-        &self,
-        source: impl Read,
-        store: Option<&Store>,
-        guard: &Guard,
-    ) -> Result<Report, Refused> {
-        let judged = self.judge(source)?;
-        let standing = store.map(|store| standing(store, &judged)).transpose()?;
-        let Judged { mut report, draft, entries, .. } = judged;
-        let held = match standing {
-            Some(Standing::Same) => return Ok(report),
-            Some(Standing::Overtaken) => {
-                report.outcome = Outcome::Overtaken;
-                return Ok(report);
-            }
-            Some(Standing::Next(held)) => held,
-            None => None,
-        };
-        let entries = entries.map(|entry| entry.map_err(Refused::from));
-        let change = match store {
-            Some(store) => store.compare_scope(&draft.key, entries)?,
-            None => {
-                let mut change = ScopeChange::default();
-                for entry in entries {
-                    entry?;
-                    change.added += 1;
-                }
-                change.entries = change.added;
-                change
-            }
-        };
-        let alarm = if report.is_delta { None } else { guard.check(held.as_deref(), &change).err() };
-        report.outcome = Outcome::Rehearsed(change, alarm);
-        Ok(report)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,9 +162,27 @@ mod tests {
     fn t34_a_small_scope_a_first_load_and_a_mass_revocation_never_alarm() {
         let emptied = ScopeChange { released: 40, retained: 60, ..ScopeChange::default() };
         assert_eq!(check(100, emptied), Ok(()));
-        assert_eq!(Guard::default().check(None, &ScopeChange::default()), Ok(()));
+        assert_eq!(Guard::default().check(&Before::Nothing, &ScopeChange::default()), Ok(()));
         let mass = ScopeChange { added: 1_000_000, entries: 1_010_000, ..ScopeChange::default() };
         assert_eq!(check(10_000, mass), Ok(()));
+    }
+
+    #[test]
+    fn t34_a_delta_crl_is_measured_against_the_complete_one_below_it() {
+        let check = |is_in_force, change| {
+            Guard::default().check(&Before::Delta { complete: 10_000, is_in_force }, &change)
+        };
+        let lifts = |lifted| ScopeChange { lifted, added: lifted, entries: lifted, ..ScopeChange::default() };
+        assert_eq!(check(false, lifts(2_000)), Ok(()));
+        let alarm = Alarm::MassRelease { held: 10_000, released: 2_001, allowed: 2_000 };
+        assert_eq!(check(false, lifts(2_001)), Err(alarm));
+        // What is gone with a delta CRL that was overtaken stands in the complete one, or was meant.
+        let emptied = ScopeChange { released: 2_001, retained: 3_001, ..ScopeChange::default() };
+        assert_eq!(check(false, emptied), Ok(()));
+        assert_eq!(check(true, emptied), Err(alarm));
+        let withdrawn = ScopeChange { released: 0, ..emptied };
+        let alarm = Alarm::MassWithdrawal { held: 10_000, withdrawn: 3_001, allowed: 3_000 };
+        assert_eq!(check(true, withdrawn), Err(alarm));
     }
 
     #[test]

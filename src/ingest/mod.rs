@@ -12,17 +12,22 @@
 mod apply;
 mod fetch;
 mod guard;
+mod judge;
 mod read;
 mod refused;
+mod retire;
 mod schedule;
 pub mod sort;
 mod sources;
+mod succession;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{CrlAuthority, Ingest, IngestOptions, Judge, Judged, Outcome, Report, scope_text};
+pub use apply::{Ingest, Outcome, Report};
 pub use fetch::FetchOptions;
 pub use guard::{Alarm, Guard, Manner};
-pub use read::{CrlContent, read_crl};
+pub use judge::{CrlAuthority, IngestOptions, Judge, Judged, scope_text};
+pub use read::{CrlContent, IssuerEntries, read_crl};
 pub use refused::Refused;
+pub use retire::{EVERYTHING, NotRetired, Retired, retire};
 pub use sources::{Arrival, Content, Source, SourceReport, Sources};

@@ -3,8 +3,8 @@
 use super::Refused;
 use super::sort::{SortedEntries, Sorter};
 use crate::signing::{Sha256Stream, StreamVerifier};
-use crate::x509::SignatureAlgorithm;
 use crate::x509::crl::{Armor, CrlEntry, CrlError, CrlHeader, CrlParser, CrlTrailer, CrlVisitor};
+use crate::x509::{SignatureAlgorithm, canonical_name};
 use std::io::Read;
 
 /// Octets that are read at once.
@@ -20,22 +20,40 @@ pub struct CrlContent {
     /// SHA-256 of `tbsCertList`: what tells one CRL from another. The signature is left out, because
     /// some algorithms give another one each time.
     pub sha256: [u8; 32],
+    /// For each certificate issuer that was wanted, in that order.
+    pub entries: Vec<IssuerEntries>,
+}
+
+/// What a CRL lists of one certificate issuer.
+pub struct IssuerEntries {
     pub entries: SortedEntries,
+    /// How many, those that stand twice among them.
+    pub count: u64,
 }
 
 /// Reads a CRL in DER or PEM from `source` in one pass. `accept` sees the header before any entry is
-/// read, so that a CRL of a stranger costs nothing.
+/// read, so that a CRL of a stranger costs nothing; it gives the canonical names of the certificate issuers
+/// whose entries are wanted. Those of others are only counted. `sorter` makes a sorter that shares
+/// the memory with so many.
 ///
 /// # Errors
 /// When it cannot be read, is not a whole CRL, or `accept` refuses it.
 pub fn read_crl(
     mut source: impl Read,
-    sorter: Sorter,
-    accept: impl FnMut(&CrlHeader) -> Result<(), Refused>,
+    sorter: impl Fn(usize) -> Sorter,
+    accept: impl FnMut(&CrlHeader) -> Result<Vec<Vec<u8>>, Refused>,
 ) -> Result<CrlContent, Refused> {
     let mut armor = Armor::new();
     let mut parser = CrlParser::new();
-    let mut reading = Reading { accept, sorter, sha256: None, verifier: None };
+    let mut reading = Reading {
+        accept,
+        sorter,
+        issuers: Vec::new(),
+        current: None,
+        last_named: Vec::new(),
+        sha256: None,
+        verifier: None,
+    };
     let mut piece = vec![0; PIECE];
     loop {
         let count = match source.read(&mut piece) {
@@ -56,22 +74,60 @@ pub fn read_crl(
         // It is the hash that was signed.
         None => verifier.sha256().ok_or(CrlError::Version)?,
     };
-    Ok(CrlContent { header, trailer, algorithm, verifier, sha256, entries: reading.sorter.finish()? })
+    let mut entries = Vec::with_capacity(reading.issuers.len());
+    for Wanted { sorter, count, .. } in reading.issuers {
+        entries.push(IssuerEntries { entries: sorter.finish()?, count });
+    }
+    Ok(CrlContent { header, trailer, algorithm, verifier, sha256, entries })
 }
 
-struct Reading<A> {
-    accept: A,
+/// A certificate issuer whose entries are kept.
+struct Wanted {
+    canonical_name: Vec<u8>,
     sorter: Sorter,
+    count: u64,
+}
+
+struct Reading<A, S> {
+    accept: A,
+    sorter: S,
+    issuers: Vec<Wanted>,
+    /// Whose the next entry is, of `issuers`: the CRL issuer's, until an entry names another one, and then
+    /// that one's until the next (RFC 5280 5.3.3).
+    current: Option<usize>,
+    /// The Name that was named last, as it stands: most entries of an indirect CRL name it again.
+    last_named: Vec<u8>,
     /// Only where the verifier does not compute that very hash: hashing is a good part of all the work.
     sha256: Option<Sha256Stream>,
     verifier: Option<(SignatureAlgorithm, StreamVerifier)>,
 }
 
-impl<A: FnMut(&CrlHeader) -> Result<(), Refused>> CrlVisitor for Reading<A> {
+impl<A, S> Reading<A, S> {
+    fn set_current(&mut self, name: &[u8]) {
+        if self.last_named != name {
+            // What is not a name is nobody's.
+            let canonical = canonical_name(name).ok();
+            self.current =
+                self.issuers.iter().position(|one| Some(&one.canonical_name) == canonical.as_ref());
+            self.last_named.clear();
+            self.last_named.extend_from_slice(name);
+        }
+    }
+}
+
+impl<A, S> CrlVisitor for Reading<A, S>
+where
+    A: FnMut(&CrlHeader) -> Result<Vec<Vec<u8>>, Refused>,
+    S: Fn(usize) -> Sorter,
+{
     type Error = Refused;
 
     fn header(&mut self, header: &CrlHeader) -> Result<(), Refused> {
-        (self.accept)(header)?;
+        let wanted = (self.accept)(header)?;
+        let count = wanted.len();
+        let new = |canonical_name| Wanted { canonical_name, sorter: (self.sorter)(count), count: 0 };
+        self.issuers = wanted.into_iter().map(new).collect();
+        self.set_current(&header.issuer);
         let algorithm = SignatureAlgorithm::from_algorithm_identifier(&header.signature_algorithm)?;
         let verifier = StreamVerifier::new(algorithm);
         self.sha256 = (!verifier.has_sha256()).then(Sha256Stream::new);
@@ -89,6 +145,13 @@ impl<A: FnMut(&CrlHeader) -> Result<(), Refused>> CrlVisitor for Reading<A> {
     }
 
     fn entry(&mut self, entry: &CrlEntry<'_>) -> Result<(), Refused> {
-        Ok(self.sorter.push(entry.serial_number, entry.revocation)?)
+        if let Some(name) = entry.certificate_issuer {
+            self.set_current(name);
+        }
+        let Some(wanted) = self.current.and_then(|current| self.issuers.get_mut(current)) else {
+            return Ok(());
+        };
+        wanted.count += 1;
+        Ok(wanted.sorter.push(entry.serial_number, entry.revocation)?)
     }
 }

@@ -53,6 +53,12 @@ pub enum Refused {
         "has the CRL number {number} of the one that is held, but other content: ask the CA which is right"
     )]
     SameNumberOtherContent { number: String },
+    /// The scope was retired by hand: its last CRL, or one before it, does not bring it back.
+    #[error(
+        "is of a scope that was retired (`ocsprey crl drop`), and not newer than its last CRL: take it out of \
+         the source"
+    )]
+    ScopeRetired,
     /// The held CRL has a number, this one has none.
     #[error("has no CRL number, but the one held has: {held}")]
     NumberMissing { held: String },
@@ -71,8 +77,15 @@ pub enum Refused {
     /// Believed, and too strange to be applied without a word from a person.
     #[error(transparent)]
     Guard(#[from] Alarm),
-    #[error("is an indirect CRL, which this release does not apply")]
-    Indirect,
+    /// RFC 5280 5.2.5, 6.3.3 (b)(1).
+    #[error(
+        "is of {issuer}, a CRL issuer that may speak for others, but does not say that it is indirect \
+         (issuingDistributionPoint without indirectCRL)"
+    )]
+    NotIndirect { issuer: String },
+    /// RFC 5280 6.3.3 (f).
+    #[error("is signed by a certificate that is itself revoked on a CRL that is held")]
+    SignerRevoked,
     #[error("speaks of attribute certificates only")]
     AttributeCertificates,
     #[error("cannot be sorted: {0}")]
@@ -95,6 +108,10 @@ impl From<ReplaceError<Self>> for Refused {
 }
 
 impl Refused {
+    pub(super) fn before_base(base: &[u8]) -> Self {
+        Self::DeltaBeforeBase { base: super::judge::hexadecimal(base) }
+    }
+
     /// Whether the same octets may be accepted later: the fault is ours, the clock has to come up, or
     /// the CRL that a delta CRL builds on has to come first.
     #[must_use]
@@ -125,12 +142,14 @@ impl Refused {
             | Self::NumberRolledBack { .. }
             | Self::TimeRolledBack { .. }
             | Self::SameNumberOtherContent { .. }
+            | Self::ScopeRetired
             | Self::NumberMissing { .. }
             | Self::DeltaWithoutNumber
             | Self::DeltaBeforeBase { .. }
             | Self::DeltaBaseTooNew { .. }
             | Self::Guard(_)
-            | Self::Indirect
+            | Self::NotIndirect { .. }
+            | Self::SignerRevoked
             | Self::AttributeCertificates => false,
         }
     }

@@ -9,7 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "polling is paced by elapsed time, not by the date")]
 
 use super::fetch::{FetchOptions, Fetched, Fetches, Places, Validators};
-use super::{Outcome, Refused, Report, schedule};
+use super::{Refused, Report, schedule};
 use crate::clock::Clock;
 use crate::x509::UnixTime;
 use std::collections::HashMap;
@@ -325,7 +325,7 @@ impl Sources {
     /// Tells what became of an arrival; `None` where nothing had changed.
     pub fn conclude(&mut self, arrival: &Arrival, outcome: Result<Option<&Report>, &Refused>) {
         let name = arrival.to_string();
-        if let Ok(Some(Report { outcome: Outcome::Applied(_), .. })) = outcome {
+        if outcome.is_ok_and(|report| report.is_some_and(Report::is_applied)) {
             let now = self.clock.now();
             for watched in self.watched.iter_mut().filter(|watched| watched.source.brings(arrival)) {
                 watched.last_changed = Some(now);

@@ -8,13 +8,14 @@ mod cert_id_index;
 mod published;
 mod scopes;
 mod series;
+mod signers;
 #[cfg(test)]
 pub(crate) mod test_setting;
 #[cfg(test)]
 mod tests;
 
 pub use published::Published;
-pub use scopes::{Coverage, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
+pub use scopes::{Coverage, Covers, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
 pub use series::Series;
 
 use crate::ocsp::{CertIdRef, ResponseTemplate};
@@ -78,6 +79,9 @@ pub struct Issuer {
     /// may well be issued.
     pub has_inventory: bool,
     pub scopes: ScopesPolicy,
+    pub covers: Covers,
+    /// The certificates of other CRL issuers that may speak for this CA.
+    pub crl_issuers: Vec<Arc<Certificate>>,
 }
 
 /// One live key of a CA, and who signs answers for it.
@@ -156,7 +160,12 @@ impl Snapshot {
                     responder: Arc::clone(&key.responder),
                     template: Arc::clone(&key.template),
                     series: Arc::clone(&key.series),
-                    scopes: ScopeSet::of_key(view.scopes(), issuer, &key.certificate),
+                    scopes: ScopeSet::of_key(
+                        view.scopes(),
+                        view.distribution_points(),
+                        issuer,
+                        &key.certificate,
+                    ),
                     inventory,
                     inventory_edition,
                 });

@@ -3,13 +3,14 @@
 //! A scope is what one CRL speaks of: the names, kinds of certificates and reasons of its
 //! issuingDistributionPoint, signed by one key. `good` rests on all the scopes that a serial number may
 //! belong to: all of the issuer's, or, where the inventory names the distribution point, that one's.
+//! Whose CRLs count for the certificates of which key is [`signers`](super::signers)' matter.
 
 use super::Issuer;
-use crate::signing::digest;
+use super::signers::relevant;
 use crate::store::{DistributionPointNumber, Layer, ScopeKey, ScopeNumber, ScopeRecord};
 use crate::x509::crl::CertificateKinds;
-use crate::x509::{Certificate, HashAlgorithm, UnixTime};
-use std::collections::HashMap;
+use crate::x509::{Certificate, UnixTime, each_general_name};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// Which scopes must be there before an issuer answers.
@@ -21,6 +22,20 @@ pub enum ScopesPolicy {
     Count(usize),
     /// One for each of these distribution points, in canonical form, and the text they were read from.
     Listed(Vec<(Vec<u8>, String)>),
+}
+
+/// What kinds of certificates the issuer issues, and its CRLs must cover together before it says `good`. It
+/// cannot be told from CRLs: one of onlyContainsUserCerts leaves open whether there is, or should be, another
+/// for CA certificates. So the operator says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Covers {
+    /// Both.
+    #[default]
+    All,
+    /// It never issued a CA certificate.
+    User,
+    /// A root: it issues CA certificates only.
+    Ca,
 }
 
 /// The time for which a status is known: from the oldest thisUpdate to the nearest nextUpdate.
@@ -64,7 +79,8 @@ impl fmt::Display for Coverage {
             Self::Empty => f.write_str("no CRL is loaded"),
             Self::Missing { have, want } => write!(f, "{have} of {want} CRL scopes are loaded"),
             Self::Partial => f.write_str(
-                "the CRLs together do not cover user certificates, CA certificates and all reasons",
+                "the CRLs together do not cover all reasons for user and for CA certificates (if it issues \
+                 only one of the two, set covers)",
             ),
             Self::Expired { since } => write!(f, "a CRL ran out at {since}"),
         }
@@ -79,6 +95,7 @@ pub struct ScopeSet {
     /// point, which speak of every certificate, whatever distribution point it names (RFC 5280 5.2.5).
     by_distribution_point: HashMap<Option<DistributionPointNumber>, Window>,
     by_number: HashMap<ScopeNumber, Role>,
+    missing: Vec<String>,
 }
 
 /// What the rows under a scope's number count for.
@@ -105,7 +122,7 @@ pub enum RoleLayer {
 
 /// What reasons and kinds a group of scopes covers together.
 #[derive(Debug, Clone, Copy, Default)]
-struct Covered {
+pub(super) struct Covered {
     /// Reason flags 1 to 8 (RFC 5280 4.2.1.13), for user and for CA certificates.
     user: u16,
     ca: u16,
@@ -114,7 +131,31 @@ struct Covered {
 /// Every reason that a CRL may be limited to: flag 0 is unused.
 const ALL_REASONS: u16 = 0b1_1111_1110;
 
+impl Covers {
+    fn wants(self, kinds: CertificateKinds) -> bool {
+        match kinds {
+            CertificateKinds::All => true,
+            CertificateKinds::User => self != Self::Ca,
+            CertificateKinds::Ca => self != Self::User,
+            CertificateKinds::Attribute => false,
+        }
+    }
+
+    pub(super) fn is_met_by(self, covered: Covered) -> bool {
+        (self == Self::Ca || covered.user == ALL_REASONS) && (self == Self::User || covered.ca == ALL_REASONS)
+    }
+}
+
 impl Covered {
+    /// What these scopes cover together.
+    pub(super) fn by<'a, 'b: 'a>(scopes: impl IntoIterator<Item = &'a Scope<'b>>) -> Self {
+        let mut covered = Self::default();
+        for scope in scopes {
+            covered.add(scope.complete);
+        }
+        covered
+    }
+
     fn add(&mut self, record: &ScopeRecord) {
         let reasons = record.crl.key.reasons.map_or(ALL_REASONS, |reasons| reasons & ALL_REASONS);
         match record.crl.key.contains {
@@ -130,19 +171,36 @@ impl Covered {
 }
 
 impl ScopeSet {
-    /// The scopes signed by the key of `certificate`, or, where it signed none, those of the issuer's
-    /// other keys: after a rollover the new key speaks for the certificates of the old one.
+    /// The scopes that count for the certificates of the issuer's key in `certificate`. `points` are the
+    /// names of all distribution points that anybody ever named, with their numbers.
     #[must_use]
-    pub fn of_key(records: &[ScopeRecord], issuer: &Issuer, certificate: &Certificate) -> Self {
-        let signing_key = digest(HashAlgorithm::Sha256, certificate.public_key().bits());
+    pub fn of_key(
+        records: &[ScopeRecord],
+        points: &[(DistributionPointNumber, Vec<u8>)],
+        issuer: &Issuer,
+        certificate: &Certificate,
+    ) -> Self {
         let records = records.iter().filter(|record| record.issuer() == issuer.number);
         let of_issuer = scopes(records);
+        let mut relevant = relevant(&of_issuer, issuer, certificate);
+        let is_any = !relevant.is_empty();
+        relevant.retain(|scope| issuer.covers.wants(scope.complete.crl.key.contains));
+        let named = Named::of(&relevant);
+        let missing = named.missing(&issuer.scopes);
+        let all = match whole(&relevant, &named, issuer, missing.len()) {
+            Err(Coverage::Empty) if is_any => Err(Coverage::Partial),
+            all => all,
+        };
         // Not only the relevant ones: a certificate stays revoked whichever key said so.
-        let by_number = roles(&of_issuer);
-        let is_own = |scope: &Scope<'_>| scope.complete.crl.key.signing_key == signing_key.as_ref();
-        let own: Vec<_> = of_issuer.iter().copied().filter(is_own).collect();
-        let relevant = if own.is_empty() { of_issuer } else { own };
-        Self { all: whole(&relevant, &issuer.scopes), by_distribution_point: points(&relevant), by_number }
+        let by_number = roles(&of_issuer, all.ok());
+        let by_distribution_point = windows(&relevant, &named, points, issuer.covers);
+        Self { all, by_distribution_point, by_number, missing }
+    }
+
+    /// The distribution points, for people, that are listed in the configuration and have no CRL.
+    #[must_use]
+    pub fn missing_points(&self) -> &[String] {
+        &self.missing
     }
 
     /// What a serial number that may be in any scope can be answered from.
@@ -173,8 +231,8 @@ impl ScopeSet {
 
 /// A complete CRL, and the delta CRL on top of it.
 #[derive(Clone, Copy)]
-struct Scope<'a> {
-    complete: &'a ScopeRecord,
+pub(super) struct Scope<'a> {
+    pub complete: &'a ScopeRecord,
     delta: Option<&'a ScopeRecord>,
 }
 
@@ -182,6 +240,11 @@ impl<'a> Scope<'a> {
     /// The delta CRL, where no complete one has overtaken it.
     fn delta_in_force(&self) -> Option<&'a ScopeRecord> {
         self.delta.filter(|delta| delta.crl.is_newer_than(&self.complete.crl))
+    }
+
+    /// The CRL with the highest number.
+    pub(super) fn newest(&self) -> &'a ScopeRecord {
+        self.delta_in_force().unwrap_or(self.complete)
     }
 
     /// Complete and delta CRL together say what a complete CRL of the delta's time would say (RFC 5280
@@ -208,10 +271,17 @@ fn scopes<'a>(records: impl Iterator<Item = &'a ScopeRecord>) -> Vec<Scope<'a>> 
     complete.into_iter().map(pair).collect()
 }
 
-fn roles(scopes: &[Scope<'_>]) -> HashMap<ScopeNumber, Role> {
+/// `all` is the window of the issuer as a whole, where it has one.
+fn roles(scopes: &[Scope<'_>], all: Option<Window>) -> HashMap<ScopeNumber, Role> {
     let mut roles = HashMap::with_capacity(scopes.len());
     for scope in scopes {
-        let (own, together) = (window(scope.complete), scope.window());
+        let (mut own, mut together) = (window(scope.complete), scope.window());
+        if scope.complete.is_retired() {
+            // What is kept of a scope that was merged into others is permanent, and as well known as what
+            // the others say; it does not run out.
+            own.this_update = all.map_or(own.this_update, |all| all.this_update.max(own.this_update));
+            together = own;
+        }
         let in_force = scope.delta_in_force().map(|delta| delta.number);
         let layer = RoleLayer::Complete { delta: in_force };
         roles.insert(scope.complete.number, Role { own, together, layer });
@@ -231,59 +301,105 @@ fn window(record: &ScopeRecord) -> Window {
     Window { this_update: record.crl.this_update, next_update: record.crl.next_update }
 }
 
-fn whole(scopes: &[Scope<'_>], policy: &ScopesPolicy) -> Result<Window, Coverage> {
-    let all = scopes.iter().map(Scope::window).reduce(Window::and).ok_or(Coverage::Empty)?;
-    let missing = match policy {
-        ScopesPolicy::Discovered => None,
-        ScopesPolicy::Count(want) => (scopes.len() < *want).then_some((scopes.len(), *want)),
-        ScopesPolicy::Listed(points) => {
-            let have = points
-                .iter()
-                .filter(|(point, _)| {
-                    scopes.iter().any(|scope| scope.complete.crl.key.distribution_point == *point)
-                })
-                .count();
-            (have < points.len()).then_some((have, points.len()))
+/// Scopes by the single names of their distribution points. A CRL is one of a certificate's distribution
+/// point if any of its names is any of that point's (RFC 5280 6.3.3 (b)(2)(i)).
+struct Named<'a> {
+    by_name: HashMap<&'a [u8], Vec<usize>>,
+    /// CRLs that name no distribution point.
+    unnamed: Vec<usize>,
+}
+
+impl<'a> Named<'a> {
+    fn of(scopes: &[Scope<'a>]) -> Self {
+        let mut named = Self { by_name: HashMap::with_capacity(scopes.len()), unnamed: Vec::new() };
+        for (index, scope) in scopes.iter().enumerate() {
+            let point = &scope.complete.crl.key.distribution_point;
+            if point.is_empty() {
+                named.unnamed.push(index);
+            }
+            for name in each_general_name(point) {
+                named.by_name.entry(name).or_default().push(index);
+            }
         }
-    };
-    if let Some((have, want)) = missing {
-        return Err(Coverage::Missing { have, want });
+        named
+    }
+
+    /// The places of the scopes of a distribution point with these names; of those without one, if
+    /// there are none.
+    fn at(&self, point: &[u8]) -> Vec<usize> {
+        if point.is_empty() {
+            return self.unnamed.clone();
+        }
+        let mut places: Vec<usize> =
+            each_general_name(point).filter_map(|name| self.by_name.get(name)).flatten().copied().collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    fn missing(&self, policy: &ScopesPolicy) -> Vec<String> {
+        let ScopesPolicy::Listed(points) = policy else { return Vec::new() };
+        let is_missing = |point: &&(Vec<u8>, String)| self.at(&point.0).is_empty();
+        points.iter().filter(is_missing).map(|(_, text)| text.clone()).collect()
+    }
+}
+
+fn whole(
+    scopes: &[Scope<'_>],
+    named: &Named<'_>,
+    issuer: &Issuer,
+    missing: usize,
+) -> Result<Window, Coverage> {
+    let all = scopes.iter().map(Scope::window).reduce(Window::and).ok_or(Coverage::Empty)?;
+    match &issuer.scopes {
+        ScopesPolicy::Discovered => {}
+        ScopesPolicy::Count(want) => {
+            // One that two keys sign is one.
+            let have =
+                scopes.iter().map(|scope| scope.complete.crl.key.names()).collect::<HashSet<_>>().len();
+            if have < *want {
+                return Err(Coverage::Missing { have, want: *want });
+            }
+        }
+        ScopesPolicy::Listed(points) => {
+            if missing > 0 {
+                return Err(Coverage::Missing { have: points.len() - missing, want: points.len() });
+            }
+        }
     }
     // A distribution point that is there must be there for every reason; the issuer as a whole must
-    // be covered for both kinds of certificates.
-    let mut together = Covered::default();
-    for covered in covered_by_point(scopes).values() {
+    // be covered for the kinds of certificates that it issues.
+    let points: HashSet<&[u8]> =
+        scopes.iter().map(|scope| scope.complete.crl.key.distribution_point.as_slice()).collect();
+    for point in points {
+        let covered = Covered::by(named.at(point).iter().filter_map(|place| scopes.get(*place)));
         let whole = |reasons: u16| reasons == 0 || reasons == ALL_REASONS;
         if !whole(covered.user) || !whole(covered.ca) {
             return Err(Coverage::Partial);
         }
-        together.user |= covered.user;
-        together.ca |= covered.ca;
     }
-    if together.user == ALL_REASONS && together.ca == ALL_REASONS { Ok(all) } else { Err(Coverage::Partial) }
+    if issuer.covers.is_met_by(Covered::by(scopes)) { Ok(all) } else { Err(Coverage::Partial) }
 }
 
-fn covered_by_point(scopes: &[Scope<'_>]) -> HashMap<Option<DistributionPointNumber>, Covered> {
-    let mut points: HashMap<Option<DistributionPointNumber>, Covered> = HashMap::new();
-    for scope in scopes {
-        points.entry(scope.complete.distribution_point_number).or_default().add(scope.complete);
-    }
-    points
-}
-
-fn points(scopes: &[Scope<'_>]) -> HashMap<Option<DistributionPointNumber>, Window> {
-    let covered = covered_by_point(scopes);
-    let mut windows: HashMap<_, Window> = HashMap::new();
-    for scope in scopes {
-        let record = scope.complete;
-        let point = record.distribution_point_number;
-        // What an inventory lists are user certificates; one CRL for CAs more or less changes nothing.
-        let speaks_of_users =
-            matches!(record.crl.key.contains, CertificateKinds::All | CertificateKinds::User);
-        if speaks_of_users && covered.get(&point).is_some_and(|covered| covered.user == ALL_REASONS) {
-            let one = scope.window();
-            windows.entry(point).and_modify(|window| *window = window.and(one)).or_insert(one);
-        }
-    }
-    windows
+/// Where the certificates that an inventory lists are covered for all reasons.
+fn windows(
+    scopes: &[Scope<'_>],
+    named: &Named<'_>,
+    points: &[(DistributionPointNumber, Vec<u8>)],
+    covers: Covers,
+) -> HashMap<Option<DistributionPointNumber>, Window> {
+    // What an inventory lists are user certificates, but for a root's.
+    let listed = if covers == Covers::Ca { Covers::Ca } else { Covers::User };
+    let none = std::iter::once((None, &[][..]));
+    let all = points.iter().map(|(number, names)| (Some(*number), names.as_slice())).chain(none);
+    let window = |(number, names): (Option<DistributionPointNumber>, &[u8])| {
+        let places = named.at(names);
+        let at_point = places.iter().filter_map(|place| scopes.get(*place));
+        // One CRL for the other kind more or less changes nothing.
+        let speaking: Vec<_> =
+            at_point.filter(|scope| listed.wants(scope.complete.crl.key.contains)).copied().collect();
+        let window = speaking.iter().map(Scope::window).reduce(Window::and)?;
+        listed.is_met_by(Covered::by(&speaking)).then_some((number, window))
+    };
+    all.filter_map(window).collect()
 }

@@ -1,6 +1,6 @@
 //! A store, issuers and CRLs for tests of this floor and those above it.
 
-use super::{Configured, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot};
+use super::{Configured, Covers, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot};
 use crate::signing::test_pki::{Authority, Issuance, key, now};
 use crate::signing::{KeyKind, ResponderIdentity, Signer, digest};
 use crate::store::{IssuerNumber, Layer, ScopeKey, ScopeRecordDraft, Store, StoreOptions};
@@ -47,6 +47,8 @@ impl Setting {
             unlisted: None,
             has_inventory: false,
             scopes: ScopesPolicy::Discovered,
+            covers: Covers::All,
+            crl_issuers: Vec::new(),
         });
         number
     }
@@ -81,6 +83,8 @@ impl Setting {
             unlisted: issuer.unlisted,
             has_inventory: issuer.has_inventory,
             scopes: issuer.scopes.clone(),
+            covers: issuer.covers,
+            crl_issuers: issuer.crl_issuers.clone(),
         });
         let configured = Configured { issuers: issuers.collect(), options: self.options };
         Snapshot::build(Arc::new(configured), self.store.view().unwrap()).unwrap()
@@ -151,6 +155,17 @@ impl Crl {
 
     pub(crate) fn valid(mut self, this_update: UnixTime, next_update: UnixTime) -> Self {
         (self.draft.this_update, self.draft.next_update) = (this_update, next_update);
+        self
+    }
+
+    pub(crate) fn number(mut self, number: u8) -> Self {
+        self.draft.crl_number = vec![number];
+        self
+    }
+
+    /// What takes its place when its scope is retired.
+    pub(crate) fn retired(mut self) -> Self {
+        self.draft = self.draft.retired(now());
         self
     }
 

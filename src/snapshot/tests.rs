@@ -1,5 +1,7 @@
 //! Coverage (design: decision 6), keys by CertID, and who frees what.
 
+mod signers;
+
 use super::test_setting::{Crl, DAY, HOUR, Setting, revoked, serial, signs_itself};
 use super::*;
 use crate::asn1::{Reader, tag, write_tlv};

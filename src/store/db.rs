@@ -344,6 +344,7 @@ impl Db {
             inventory: self.family(Family::Inventory)?,
             answers: self.family(Family::Answers)?,
             rocks: WriteBatch::default(),
+            numbers: 0,
         })
     }
 }
@@ -396,9 +397,18 @@ pub struct Batch<'a> {
     inventory: &'a ColumnFamily,
     answers: &'a ColumnFamily,
     rocks: WriteBatch,
+    /// Numbers given out in this batch, which no read of the store shows yet.
+    numbers: u32,
 }
 
 impl Batch<'_> {
+    /// How many numbers this batch has given out before. One batch gives out numbers of one kind.
+    pub fn count_number(&mut self) -> u32 {
+        let before = self.numbers;
+        self.numbers += 1;
+        before
+    }
+
     pub fn put_meta(&mut self, key: &[u8], value: &[u8]) {
         self.rocks.put_cf(self.meta, key, value);
     }

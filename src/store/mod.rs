@@ -40,7 +40,8 @@ pub use error::{LoadError, ReplaceError, StoreError};
 pub use format::FORMAT;
 pub use scope::{
     CertificateKinds, DistributionPointNumber, Inventoried, InventoryLoad, InventoryState, IssuerNumber,
-    Layer, Rows, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord, ScopeRecordDraft, SeriesNumber, StatusRow,
+    Layer, Rows, ScopeChange, ScopeKey, ScopeNames, ScopeNumber, ScopeRecord, ScopeRecordDraft, SeriesNumber,
+    StatusRow,
 };
 pub use view::ReadView;
 
@@ -221,8 +222,27 @@ impl Store {
         entries: impl IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
         approve: impl FnOnce(&ScopeChange) -> Result<(), E>,
     ) -> Result<ScopeChange, ReplaceError<E>> {
+        let approve = |changes: &[ScopeChange]| changes.first().map_or(Ok(()), approve);
+        let changes = self.replace_scopes_if(vec![(next, entries)], approve)?;
+        Ok(changes.into_iter().next().unwrap_or_default())
+    }
+
+    /// As [`Store::replace_scope_if`] for several scopes at once, each of another issuer: all of them, or none.
+    /// An indirect CRL speaks for several issuers. The changes come in the order of the scopes.
+    ///
+    /// # Errors
+    /// As [`Store::replace_scope_if`].
+    pub fn replace_scopes_if<E, I>(
+        &self,
+        replacements: Vec<(ScopeRecordDraft, I)>,
+        approve: impl FnOnce(&[ScopeChange]) -> Result<(), E>,
+    ) -> Result<Vec<ScopeChange>, ReplaceError<E>>
+    where
+        I: IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
+    {
         let _writing = self.begin_write()?;
-        replace::replace(&self.db, next, entries.into_iter(), approve)
+        let replacements = replacements.into_iter().map(|(next, entries)| (next, entries.into_iter()));
+        replace::replace(&self.db, replacements.collect(), approve)
     }
 
     /// What [`Store::replace_scope`] would change. Writes nothing, and may be asked of a store that is

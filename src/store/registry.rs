@@ -6,7 +6,9 @@ use super::format::{
     NumberKind, decode_inventory_state, decode_number, decode_record, decode_unrecorded, last_number_key,
     name_key, number_key, number_of_key, scope_key,
 };
-use super::scope::{InventoryState, IssuerNumber, ScopeKey, ScopeNumber, ScopeRecord};
+use super::scope::{
+    DistributionPointNumber, InventoryState, IssuerNumber, ScopeKey, ScopeNumber, ScopeRecord,
+};
 
 /// The number of `name`, where it has one.
 pub fn number_of_name(db: &Db, kind: NumberKind, name: &[u8]) -> Result<Option<u32>, StoreError> {
@@ -42,19 +44,37 @@ pub fn next_number(db: &Db, batch: &mut Batch<'_>, kind: NumberKind) -> Result<u
         NumberKind::Scope => "scope",
         NumberKind::Series => "series of answers",
     };
-    let next =
-        last.checked_add(1).ok_or_else(|| StoreError::NoNumberLeft { path: db.path().to_owned(), what })?;
+    let next = last.checked_add(batch.count_number()).and_then(|last| last.checked_add(1));
+    let next = next.ok_or_else(|| StoreError::NoNumberLeft { path: db.path().to_owned(), what })?;
     batch.put_meta(&key, &next.to_be_bytes());
     Ok(next)
 }
 
 /// Every issuer name with its number, in order of name.
 pub fn issuers(db: &Db) -> Result<Vec<(IssuerNumber, Vec<u8>)>, StoreError> {
+    let named = names(db, NumberKind::Issuer, None)?.into_iter();
+    Ok(named.map(|(number, name)| (IssuerNumber(number), name)).collect())
+}
+
+/// Every distribution point with its number, in order of name, as of `snapshot`.
+pub fn distribution_points(
+    db: &Db,
+    snapshot: &rocksdb::Snapshot<'_>,
+) -> Result<Vec<(DistributionPointNumber, Vec<u8>)>, StoreError> {
+    let named = names(db, NumberKind::DistributionPoint, Some(snapshot))?.into_iter();
+    Ok(named.map(|(number, name)| (DistributionPointNumber(number), name)).collect())
+}
+
+fn names(
+    db: &Db,
+    kind: NumberKind,
+    snapshot: Option<&rocksdb::Snapshot<'_>>,
+) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
     let mut found = Vec::new();
-    let mut rows = db.rows_from(Family::Meta, &[NumberKind::Issuer as u8], None)?;
+    let mut rows = db.rows_from(Family::Meta, &[kind as u8], snapshot)?;
     while let Some((key, value)) = rows.current() {
-        let number = decode_number("the number of an issuer", value).map_err(|bad| db.bad(bad))?;
-        found.push((IssuerNumber(number), key.get(1..).unwrap_or_default().to_vec()));
+        let number = decode_number("the number of a name", value).map_err(|bad| db.bad(bad))?;
+        found.push((number, key.get(1..).unwrap_or_default().to_vec()));
         rows.advance()?;
     }
     Ok(found)

@@ -30,51 +30,65 @@ use super::staging::Staging;
 use super::unfinished::{self, put_rows};
 use crate::x509::{Revocation, SerialNumber};
 
-/// Replaces the scope of `next`. Under the writer's lock; `approve` has the last word before the commit.
-pub fn replace<E>(
+/// Replaces the scopes of these CRLs, each of another issuer. Under the writer's lock; `approve` has the last
+/// word before the commit.
+pub fn replace<E, I>(
     db: &Db,
-    next: ScopeRecordDraft,
-    entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
-    approve: impl FnOnce(&ScopeChange) -> Result<(), E>,
-) -> Result<ScopeChange, ReplaceError<E>> {
+    replacements: Vec<(ScopeRecordDraft, I)>,
+    approve: impl FnOnce(&[ScopeChange]) -> Result<(), E>,
+) -> Result<Vec<ScopeChange>, ReplaceError<E>>
+where
+    I: Iterator<Item = Result<(SerialNumber, Revocation), E>>,
+{
     unfinished::finish(db)?;
-    let distribution_point_number = if next.key.distribution_point.is_empty() {
-        None
-    } else {
-        // A crash after this leaves a number for a name that no scope has yet: harmless.
-        let name = &next.key.distribution_point;
-        Some(DistributionPointNumber(registry::number_for_name(db, NumberKind::DistributionPoint, name)?))
-    };
-    let held = registry::scope(db, &next.key)?.map(|record| record.number);
     let result = (|| {
-        // A crash up to the commit leaves the old state: nothing is written, or files that are not part of
-        // the store, or rows without a record.
-        let mut difference = Difference { db, held, issuer: next.key.issuer, few: Vec::new(), many: None };
-        let change = merge(db, held, entries, &mut difference)?;
-        approve(&change).map_err(ReplaceError::Source)?;
+        let (mut merged, mut changes) = (Vec::with_capacity(replacements.len()), Vec::new());
+        for (next, entries) in replacements {
+            let distribution_point_number = if next.key.distribution_point.is_empty() {
+                None
+            } else {
+                // A crash after this leaves a number for a name that no scope has yet: harmless.
+                let name = &next.key.distribution_point;
+                let number = registry::number_for_name(db, NumberKind::DistributionPoint, name)?;
+                Some(DistributionPointNumber(number))
+            };
+            let held = registry::scope(db, &next.key)?.map(|record| record.number);
+            // A crash up to the commit leaves the old state: nothing is written, or files that are not part
+            // of the store, or rows without a record.
+            let mut difference =
+                Difference { db, held, issuer: next.key.issuer, few: Vec::new(), many: None };
+            changes.push(merge(db, held, entries, &mut difference)?);
+            merged.push((next, distribution_point_number, difference));
+        }
+        approve(&changes).map_err(ReplaceError::Source)?;
         let mut batch = db.batch()?;
-        let (scope, is_overlaid) = difference.write(&mut batch)?;
-        let record = ScopeRecord {
-            number: scope,
-            distribution_point_number,
-            crl: next,
-            entries: change.entries,
-            retained: change.retained_in_all,
-        };
-        batch.put_meta(&number_key(b'S', scope.0), &encode_record(&record));
-        batch.put_meta(&scope_key(&record.crl.key), &scope.0.to_be_bytes());
+        let mut is_any_overlaid = false;
+        for ((next, distribution_point_number, difference), change) in merged.into_iter().zip(&changes) {
+            // The scopes are of different issuers, so no status row is written twice into this batch.
+            let (scope, is_overlaid) = difference.write(&mut batch)?;
+            is_any_overlaid |= is_overlaid;
+            let record = ScopeRecord {
+                number: scope,
+                distribution_point_number,
+                crl: next,
+                entries: change.entries,
+                retained: change.retained_in_all,
+            };
+            batch.put_meta(&number_key(b'S', scope.0), &encode_record(&record));
+            batch.put_meta(&scope_key(&record.crl.key), &scope.0.to_be_bytes());
+        }
         // The one step. Before it the old CRL, after it the new one; there is nothing between, for
         // readers and crashes alike.
         batch.commit(Durability::Synced)?;
-        Ok((change, is_overlaid))
+        Ok((changes, is_any_overlaid))
     })();
     match result {
-        Ok((change, is_overlaid)) => {
-            if is_overlaid {
+        Ok((changes, is_any_overlaid)) => {
+            if is_any_overlaid {
                 // The new CRL is in force. What cannot be folded now, the next writer folds.
                 let _ = unfinished::finish(db);
             }
-            Ok(change)
+            Ok(changes)
         }
         Err(why) => {
             // The old CRL is in force. What cannot be swept now, the next writer sweeps.
@@ -201,6 +215,7 @@ fn merge<E>(
             }
             _ => {
                 change.added += 1;
+                change.lifted += u64::from(revocation.is_removal());
                 difference.add(serial, Some(body))?;
             }
         }
@@ -252,6 +267,7 @@ fn stay(
         return leave(serial, held, difference, change);
     }
     change.changed += 1;
+    change.lifted += u64::from(body.revocation().is_removal());
     difference.add(serial, Some(body))
 }
 

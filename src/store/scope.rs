@@ -76,11 +76,29 @@ pub struct ScopeKey {
 }
 
 impl ScopeKey {
+    /// What it is a scope of, whoever signs it.
+    #[must_use]
+    pub fn names(&self) -> ScopeNames<'_> {
+        ScopeNames {
+            distribution_point: &self.distribution_point,
+            contains: self.contains,
+            reasons: self.reasons,
+        }
+    }
+
     /// The same scope in another layer.
     #[must_use]
     pub fn of_layer(&self, layer: Layer) -> Self {
         Self { layer, ..self.clone() }
     }
+}
+
+/// The certificates and reasons that a scope is about (RFC 5280 5.2.5), whoever signs its CRLs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeNames<'a> {
+    distribution_point: &'a [u8],
+    contains: CertificateKinds,
+    reasons: Option<u16>,
 }
 
 /// A CRL that is to become the state of its scope. The store adds the numbers and the counts.
@@ -97,7 +115,17 @@ pub struct ScopeRecordDraft {
     pub ingested_at: UnixTime,
 }
 
+/// Where the CRL's hash stands, in the record of a retired scope: no CRL will ever hash to it.
+const RETIRED: [u8; 32] = *b"this scope was retired by hand..";
+
 impl ScopeRecordDraft {
+    /// What takes the place of this CRL when its scope is retired at `now`: no entries, for ever. The number
+    /// stays, so that an older CRL does not come back; a newer one brings the scope back to life.
+    #[must_use]
+    pub fn retired(self, now: UnixTime) -> Self {
+        Self { next_update: UnixTime::MAX, crl_sha256: RETIRED, ingested_at: now, ..self }
+    }
+
     /// Whether its CRL number is higher. Both are big-endian without leading zeros, so that the longer
     /// one is the higher.
     #[must_use]
@@ -121,6 +149,13 @@ pub struct ScopeRecord {
 }
 
 impl ScopeRecord {
+    /// Whether the operator retired the scope: no CRL of it is expected any more, it covers nothing, and
+    /// what is permanent on it is kept. See [`ScopeRecordDraft::retired`].
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.crl.crl_sha256 == RETIRED
+    }
+
     #[must_use]
     pub fn issuer(&self) -> IssuerNumber {
         self.crl.key.issuer
@@ -145,6 +180,8 @@ pub struct ScopeChange {
     pub changed: u64,
     /// Entries that were on hold and went away: no longer revoked.
     pub released: u64,
+    /// Entries of a delta CRL that lift a hold and did not before: among `added` and `changed`.
+    pub lifted: u64,
     /// Permanent entries that went away (or are said to be on hold now): still revoked.
     pub retained: u64,
     /// Rows that stand as before, those retained earlier among them.

@@ -51,6 +51,7 @@ self_cell!(
 pub struct ReadView {
     pinned: Pinned,
     scopes: Vec<ScopeRecord>,
+    distribution_points: Vec<(DistributionPointNumber, Vec<u8>)>,
     /// Bit n: scope n has a record. Rows of others are loads under way or removals, and not shown.
     recorded: Vec<u64>,
     /// Rows of these are laid over those of other scopes. Empty, but for the minute after a mass revocation.
@@ -59,10 +60,11 @@ pub struct ReadView {
 
 impl ReadView {
     pub(super) fn new(db: Arc<Db>) -> Result<Self, StoreError> {
-        let (mut scopes, mut overlays) = (Vec::new(), Vec::new());
+        let (mut scopes, mut distribution_points, mut overlays) = (Vec::new(), Vec::new(), Vec::new());
         let pinned = Pinned::try_new(db, |db| {
             let snapshot = db.rocks().snapshot();
             scopes = registry::scopes(db, Some(&snapshot))?;
+            distribution_points = registry::distribution_points(db, &snapshot)?;
             overlays = registry::overlays(db, Some(&snapshot))?;
             let options = |at: Option<&Snapshot<'_>>, tier| {
                 let mut read = ReadOptions::default();
@@ -93,13 +95,19 @@ impl ReadView {
                 *word |= bit;
             }
         }
-        Ok(Self { pinned, scopes, recorded, overlays })
+        Ok(Self { pinned, scopes, distribution_points, recorded, overlays })
     }
 
     /// Every scope, in order of number.
     #[must_use]
     pub fn scopes(&self) -> &[ScopeRecord] {
         &self.scopes
+    }
+
+    /// Every distribution point that a CRL or an inventory ever named, with its number; in canonical form.
+    #[must_use]
+    pub fn distribution_points(&self) -> &[(DistributionPointNumber, Vec<u8>)] {
+        &self.distribution_points
     }
 
     /// The scope with this number.

@@ -7,7 +7,7 @@ use crate::asn1::{DerError, Element, Reader, tag, write_tlv};
 use const_oid::ObjectIdentifier;
 
 /// `directoryName` in a `GeneralName` (RFC 5280 4.2.1.6): `[4]`, explicit because a Name is a CHOICE.
-const DIRECTORY_NAME: u8 = tag::context_constructed(4);
+pub const DIRECTORY_NAME: u8 = tag::context_constructed(4);
 
 /// The canonical form of a DER Name: string values in UTF-8 without regard to their string type,
 /// folded to lower case, outer blanks gone and inner ones single (RFC 5280 7.1); the attributes of a
@@ -71,6 +71,24 @@ pub fn canonical_general_names(content: &[u8]) -> Result<Vec<u8>, DerError> {
     names.sort();
     names.dedup();
     Ok(names.concat())
+}
+
+/// The single names of a distribution point in the form of [`canonical_general_names`]. Octets that are no
+/// names at all are one.
+pub fn each_general_name(canonical: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = canonical;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut reader = Reader::new(rest);
+        let (name, behind) = match reader.element() {
+            Ok(element) => (element.raw, reader.rest()),
+            Err(_) => (rest, &[][..]),
+        };
+        rest = behind;
+        Some(name)
+    })
 }
 
 /// The canonical form of the full name that `nameRelativeToCRLIssuer` stands for: the CRL issuer's

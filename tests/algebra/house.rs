@@ -9,7 +9,7 @@ use ocsprey::ocsp::{CertStatus, OcspResponseStatus, ParsedResponse};
 use ocsprey::respond::Responder;
 use ocsprey::signing::{KeyKind, ResponderIdentity, Signer, SoftwareKey, digest, verify};
 use ocsprey::snapshot::{
-    Configured, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot,
+    Configured, Covers, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot,
 };
 use ocsprey::store::{Store, StoreOptions};
 use ocsprey::x509::{
@@ -236,6 +236,8 @@ impl Open {
             unlisted: None,
             has_inventory,
             scopes: ScopesPolicy::Discovered,
+            covers: Covers::All,
+            crl_issuers: Vec::new(),
         };
         let options = ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo };
         let configured = Arc::new(Configured { issuers: vec![issuer], options });

@@ -221,6 +221,11 @@ impl Model {
         if crl.number <= held.full.number || crl.this_update < held.full.this_update {
             return Verdict::Refused;
         }
+        // F20, and 5.2.3: one sequence of numbers for complete and delta CRLs, so one of times.
+        let overtakes = held.delta.as_ref().is_some_and(|delta| delta.number <= crl.number);
+        if overtakes && crl.this_update < held.delta_time {
+            return Verdict::Refused;
+        }
         // F27: a new complete CRL supersedes older deltas. F29: of this scope only. Trap 26: also when
         // its nextUpdate passed, as history.
         held.delta = held.delta.take().filter(|delta| delta.number > crl.number);

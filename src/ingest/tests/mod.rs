@@ -4,16 +4,18 @@
 mod changes;
 mod deltas;
 mod guarding;
+mod indirect;
 mod reading;
 mod refusals;
+mod retiring;
 mod signed;
 mod succession;
 
 use super::*;
 use crate::clock::Clock;
-use crate::signing::test_pki::{Authority, Issuance, now};
+use crate::signing::test_pki::{Authority, Issuance, now, openssl};
 use crate::signing::{KeyKind, ResponderIdentity, Signer};
-use crate::snapshot::{Configured, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy};
+use crate::snapshot::{Configured, Covers, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy};
 use crate::store::{IssuerNumber, Rows, ScopeChange, ScopeRecord, Store, StoreOptions};
 use crate::x509::crl::tests::builder::{TestCrl, crl_number, delta_indicator, revoked, utc};
 use crate::x509::{Certificate, CrlReason, SerialNumber, UnixTime, canonical_name};
@@ -33,6 +35,24 @@ struct House {
     configured: Arc<Configured>,
     ingest: Ingest,
     clock: Clock,
+}
+
+/// The issuers of a configuration, one for each list of keys, called `issuer 0` and on.
+fn issuers_of(store: &Store, keys: Vec<Vec<IssuerKey>>) -> Vec<Issuer> {
+    let issuer = |(index, keys): (usize, Vec<IssuerKey>)| {
+        let name = canonical_name(keys[0].certificate.subject()).unwrap();
+        Issuer {
+            name: format!("issuer {index}"),
+            number: store.issuer_number(&name).unwrap(),
+            keys,
+            unlisted: None,
+            has_inventory: false,
+            scopes: ScopesPolicy::Discovered,
+            covers: Covers::All,
+            crl_issuers: Vec::new(),
+        }
+    };
+    keys.into_iter().enumerate().map(issuer).collect()
 }
 
 /// Everything a store says.
@@ -64,26 +84,36 @@ impl House {
         };
         let store = Arc::new(Store::open(&folder.path().join("store"), &small).unwrap());
         std::fs::create_dir(folder.path().join("scratch")).unwrap();
-        let issuer = |(index, keys): (usize, Vec<IssuerKey>)| {
-            let name = canonical_name(keys[0].certificate.subject()).unwrap();
-            let number = store.issuer_number(&name).unwrap();
-            let scopes = ScopesPolicy::Discovered;
-            Issuer {
-                name: format!("issuer {index}"),
-                number,
-                keys,
-                unlisted: None,
-                has_inventory: false,
-                scopes,
-            }
-        };
-        let issuers = issuers.into_iter().enumerate().map(issuer).collect();
+        let issuers = issuers_of(&store, issuers);
         let options_of_answers = ResponseOptions { validity: 86_400, nonce: NoncePolicy::Echo };
         let configured = Arc::new(Configured { issuers, options: options_of_answers });
         let clock = Clock::fixed(now());
         let judge = judge(&configured, &folder.path().join("scratch"), &clock, options);
         let ingest = Ingest::new(Arc::clone(&store), judge);
         Self { folder, store, configured, ingest, clock }
+    }
+
+    /// Issuers of which those with these indexes name a CRL issuer.
+    fn naming(keys: Vec<Vec<IssuerKey>>, indexes: &[usize], crl_issuer: &Certificate) -> Self {
+        let mut house = Self::with(keys.clone(), IngestOptions::default());
+        house.ingest = house.configured_with(keys, indexes, crl_issuer);
+        house
+    }
+
+    /// Another way in, to the same store.
+    fn configured_with(
+        &self,
+        keys: Vec<Vec<IssuerKey>>,
+        indexes: &[usize],
+        crl_issuer: &Certificate,
+    ) -> Ingest {
+        let mut issuers = issuers_of(&self.store, keys);
+        for index in indexes {
+            issuers[*index].crl_issuers.push(Arc::new(crl_issuer.clone()));
+        }
+        let configured = Arc::new(Configured { issuers, options: self.configured.options });
+        let judge = judge(&configured, &self.path("scratch"), &self.clock, IngestOptions::default());
+        Ingest::new(Arc::clone(&self.store), judge)
     }
 
     fn issuer(&self, index: usize) -> IssuerNumber {

@@ -183,12 +183,11 @@ fn f8_f9_times_that_are_missing_or_crossed_are_refused_and_a_late_crl_is_history
 }
 
 #[test]
-fn f32_f33_indirect_crls_and_attribute_certificates_are_refused() {
+fn f32_crls_of_attribute_certificates_are_refused() {
     let ca = authority();
     let house = settled(&ca);
     let with =
         |more: Vec<u8>| sign(&TestCrl { extensions: Some(vec![crl_number(&[8]), more]), ..next(&ca) }, &ca);
-    assert!(matches!(house.refuses(&with(idp(&[idp_flag(4)]))[..]), Refused::Indirect));
     assert!(matches!(house.refuses(&with(idp(&[idp_flag(5)]))[..]), Refused::AttributeCertificates));
 }
 

@@ -73,6 +73,25 @@ fn f20_an_earlier_this_update_is_refused_whatever_its_number() {
     house.applied(&numbered(&ca, Some(&[8]), 7, 5));
 }
 
+/// One sequence of numbers for both kinds (5.2.3): a complete CRL from before the delta CRL that it
+/// overtakes would undo what came in between.
+#[test]
+fn f20_a_complete_crl_of_an_earlier_time_than_the_delta_crl_it_overtakes_is_refused() {
+    let ca = authority();
+    let house = House::of(&ca);
+    house.applied(&numbered(&ca, Some(&[5]), 5, 1));
+    let extensions = Some(vec![crl_number(&[9]), delta_indicator(&[5])]);
+    let delta = TestCrl { extensions, ..crl(&ca, 9, &[(2, CrlReason::KeyCompromise)]) };
+    house.applied(&sign(&delta, &ca));
+    for number in [9, 10] {
+        let why = house.refuses(&numbered(&ca, Some(&[number]), 8, 3)[..]);
+        assert!(matches!(why, Refused::TimeRolledBack { .. }), "{why}");
+    }
+    // One that does not overtake it may be older: it came late.
+    house.applied(&numbered(&ca, Some(&[8]), 8, 3));
+    house.applied(&numbered(&ca, Some(&[9]), 9, 4));
+}
+
 #[test]
 fn f16_a_number_may_come_but_not_go() {
     let ca = authority();

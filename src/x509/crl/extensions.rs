@@ -3,8 +3,8 @@
 use super::{CrlError, CrlHeader};
 use crate::asn1::{self, DerError, Reader, tag};
 use crate::x509::{
-    CrlReason, Extension, ExtensionError, Extensions, Revocation, UnixTime, canonical_general_names,
-    canonical_relative_to_issuer, general_names_text,
+    CrlReason, DIRECTORY_NAME, Extension, ExtensionError, Extensions, Revocation, UnixTime,
+    canonical_general_names, canonical_relative_to_issuer, general_names_text,
 };
 use const_oid::ObjectIdentifier;
 
@@ -96,7 +96,9 @@ impl<'a> EntryExtensions<'a> {
             match oid {
                 asn1::REASON_CODE => found.reason = Some(reason_code(value, entry)?),
                 asn1::INVALIDITY_DATE => found.invalidity = Some(invalidity_date(value)?),
-                asn1::CERTIFICATE_ISSUER => found.certificate_issuer = Some(general_names(value)?),
+                asn1::CERTIFICATE_ISSUER => {
+                    found.certificate_issuer = Some(certificate_issuer(value, entry)?);
+                }
                 _ if critical => {
                     return Err(CrlError::UnknownCriticalEntryExtension { entry, oid: readable(oid) });
                 }
@@ -131,12 +133,19 @@ fn invalidity_date(value: &[u8]) -> Result<UnixTime, CrlError> {
     UnixTime::from_generalized_time(content).ok_or_else(malformed)
 }
 
-fn general_names(value: &[u8]) -> Result<&[u8], CrlError> {
+/// The Name in a certificateIssuer. GeneralNames may hold names of every form, but RFC 5280 5.3.3 has the
+/// "distinguished name from the issuer field of the certificate" in it, so one directoryName it is: of two
+/// nobody could say which one is meant.
+fn certificate_issuer(value: &[u8], entry: u64) -> Result<&[u8], CrlError> {
     let malformed = |_| CrlError::Extension { name: "certificateIssuer" };
     let mut reader = Reader::new(value);
-    let names = reader.sequence().map_err(malformed)?;
+    let mut names = reader.sequence().map_err(malformed)?;
     reader.finish().map_err(malformed)?;
-    Ok(names.rest())
+    let name = names.element().map_err(malformed)?;
+    if name.tag != DIRECTORY_NAME || !names.is_empty() {
+        return Err(CrlError::CertificateIssuerName { entry });
+    }
+    Ok(name.content)
 }
 
 impl CrlExtensions {

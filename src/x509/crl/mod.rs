@@ -40,8 +40,8 @@ pub struct CrlHeader {
 pub struct CrlEntry<'a> {
     pub serial_number: SerialNumber,
     pub revocation: Revocation,
-    /// The content of the certificateIssuer extension's GeneralNames (RFC 5280 5.3.3), when it stands
-    /// in this entry: it holds for those that follow too.
+    /// The Name in the certificateIssuer extension (RFC 5280 5.3.3), when it stands in this entry: it holds
+    /// for those that follow too.
     pub certificate_issuer: Option<&'a [u8]>,
 }
 
@@ -130,6 +130,9 @@ pub enum CrlError {
     /// certificateIssuer in a CRL that is not indirect (RFC 5280 5.3.3).
     #[error("an entry names a certificate issuer, but the CRL does not say that it is indirect")]
     CertificateIssuerInDirect,
+    /// certificateIssuer that is not one directoryName (RFC 5280 5.3.3).
+    #[error("entry {entry} names its certificate issuer in another form than one directory name")]
+    CertificateIssuerName { entry: u64 },
     /// cRLNumber that is negative or over 20 octets (RFC 5280 5.2.3).
     #[error("its CRL number is negative or has over 20 octets")]
     Number,

@@ -241,7 +241,7 @@ fn f33_f34_a_certificate_issuer_stands_in_indirect_crls_only() {
     let (witness, extensions) = read(&indirect);
     assert!(extensions.issuing_distribution_point.unwrap().is_indirect);
     // It is passed on where it stands; to whom the ones behind it belong is for the reader to keep.
-    let issuer = |text| Some(tlv(tag::context_constructed(4), &name(text)));
+    let issuer = |text| Some(name(text));
     let issuers: Vec<_> = witness
         .events
         .iter()
@@ -251,8 +251,20 @@ fn f33_f34_a_certificate_issuer_stands_in_indirect_crls_only() {
         })
         .collect();
     assert_eq!(issuers, [issuer("Other CA"), None, issuer("Third CA")]);
-    let bad = with_entry(&[extension(asn1::CERTIFICATE_ISSUER, true, b"x")]);
-    assert_eq!(error_of(&bad), CrlError::Extension { name: "certificateIssuer" });
+    for bad in [&b"x"[..], &[0x30, 0], &[0x30, 1, 0xa4]] {
+        let bad = with_entry(&[extension(asn1::CERTIFICATE_ISSUER, true, bad)]);
+        assert_eq!(error_of(&bad), CrlError::Extension { name: "certificateIssuer" });
+    }
+}
+
+#[test]
+fn f34_a_certificate_issuer_is_one_directory_name() {
+    let directory = tlv(tag::context_constructed(4), &name("Other CA"));
+    let uri = tlv(tag::context(6), b"http://ca.example");
+    for names in [vec![uri.clone()], vec![directory.clone(), uri], vec![directory.clone(), directory]] {
+        let bad = with_entry(&[extension(asn1::CERTIFICATE_ISSUER, true, &sequence(&names))]);
+        assert_eq!(error_of(&bad), CrlError::CertificateIssuerName { entry: 1 }, "{names:02x?}");
+    }
 }
 
 #[test]
