@@ -310,6 +310,11 @@ impl Db {
         Ok(cursor)
     }
 
+    /// Makes every commit so far durable.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.rocks.flush_wal(true).map_err(|error| self.failed(&error))
+    }
+
     pub fn batch(&self) -> Result<Batch<'_>, StoreError> {
         Ok(Batch {
             db: self,
