@@ -96,6 +96,8 @@ impl Shared {
 
     /// Makes the store as it stands now, under `configured`, what requests are answered from.
     pub fn publish(&self, configured: &Arc<Configured>) -> Result<(), StoreError> {
+        // Nobody is answered from what a machine that stops could take back.
+        self.store.sync()?;
         let snapshot = Snapshot::build(Arc::clone(configured), self.store.view()?)?;
         super::status::measure(&snapshot, &self.metrics, self.store.size_bytes().unwrap_or(0));
         self.published.publish(snapshot);
@@ -271,7 +273,9 @@ impl Intake {
 
     fn submit(&mut self, submitted: &Submitted) -> Result<serde_json::Value, Refusal> {
         let started = Instant::now();
-        let outcome = self.ingest.ingest_as(&submitted.crl[..], submitted.manner);
+        let taken = self.ingest.ingest_as(&submitted.crl[..], submitted.manner);
+        // Whoever brought it throws it away once it is reported.
+        let outcome = taken.and_then(|report| Ok(self.ingest.settle().map(|()| report)?));
         if submitted.manner != Manner::Rehearsed {
             self.tell(SUBMITTED, &outcome, started, submitted.arrived);
         }
@@ -433,7 +437,7 @@ fn ingest(shared: &Shared, config: &Config, configured: &Arc<Configured>) -> Ing
         shared.clock.clone(),
         IngestOptions::default(),
     );
-    Ingest::new(Arc::clone(&shared.store), judge).guarded_by(config.guard)
+    Ingest::new(Arc::clone(&shared.store), judge).guarded_by(config.guard).in_groups()
 }
 
 /// Beside the rows, because there is room for CRLs.

@@ -37,7 +37,7 @@ fn open(config: &Config) -> Result<(Arc<Store>, Arc<Configured>, Ingest), AppErr
         Clock::System,
         IngestOptions::default(),
     );
-    let ingest = Ingest::new(Arc::clone(&store), judge).guarded_by(config.guard);
+    let ingest = Ingest::new(Arc::clone(&store), judge).guarded_by(config.guard).in_groups();
     Ok((store, configured, ingest))
 }
 
@@ -56,7 +56,10 @@ pub fn ingest_crls(
         return rehearse_crls(config, crls, progress);
     }
     let (_store, _, ingest) = open(config)?;
-    Ok(take_all(config, crls, scratch(config), progress, |content| ingest.ingest_as(content, manner)))
+    let taken =
+        take_all(config, crls, scratch(config), progress, |content| ingest.ingest_as(content, manner));
+    ingest.settle()?;
+    Ok(taken)
 }
 
 /// Looks at the store for reading only, also while a server runs, and at CRLs as [`ingest_crls`] would.

@@ -9,7 +9,7 @@ use super::guard::{Alarm, Guard, Manner};
 use super::judge::{Judge, Judged};
 use super::succession::{Standing, check_signer, standing};
 use crate::snapshot::IssuerIndex;
-use crate::store::{ScopeChange, ScopeKey, Store};
+use crate::store::{Durability, ScopeChange, ScopeKey, Store, StoreError};
 use crate::x509::UnixTime;
 use std::io::Read;
 use std::sync::Arc;
@@ -82,18 +82,36 @@ pub struct Ingest {
     store: Arc<Store>,
     judge: Judge,
     guard: Guard,
+    durability: Durability,
 }
 
 impl Ingest {
     #[must_use]
     pub fn new(store: Arc<Store>, judge: Judge) -> Self {
-        Self { store, judge, guard: Guard::default() }
+        Self { store, judge, guard: Guard::default(), durability: Durability::Synced }
     }
 
     /// With another guard than the usual one.
     #[must_use]
     pub fn guarded_by(self, guard: Guard) -> Self {
         Self { guard, ..self }
+    }
+
+    /// Does not wait for the disk with each CRL: of thousands of small ones nearly all the time would go
+    /// there. Before anybody is told of a CRL, or answered from it, comes [`Ingest::settle`]. A process that is
+    /// killed loses nothing; a machine that stops may lose the CRLs since the last [`Ingest::settle`], the last
+    /// ones first, which then are new again at their sources.
+    #[must_use]
+    pub fn in_groups(self) -> Self {
+        Self { durability: Durability::Ordered, ..self }
+    }
+
+    /// Waits until all CRLs that were taken in are on the disk.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        self.store.sync()
     }
 
     /// Reads, verifies and applies one CRL, if the guard lets it pass.
@@ -131,7 +149,7 @@ impl Ingest {
         }
         let mut changes = Vec::new();
         if !replacements.is_empty() {
-            changes = self.store.replace_scopes_if(replacements, |changes| {
+            changes = self.store.replace_scopes_if(replacements, self.durability, |changes| {
                 if manner == Manner::Guarded {
                     for (before, change) in befores.iter().zip(changes) {
                         self.guard.check(before, change)?;

@@ -335,6 +335,11 @@ impl Db {
         self.rocks.cf_handle(Family::Answers.name())
     }
 
+    /// Makes every commit so far durable.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.rocks.flush_wal(true).map_err(|error| self.failed(&error))
+    }
+
     pub fn batch(&self) -> Result<Batch<'_>, StoreError> {
         Ok(Batch {
             db: self,

@@ -36,6 +36,7 @@ mod view;
 pub use answers::{
     AnswerRow, Candidate, Grounds, Reach, Segment, SegmentRow, SegmentWriter, SerialBound, SingleAnswers,
 };
+pub use db::Durability;
 pub use error::{LoadError, ReplaceError, StoreError};
 pub use format::FORMAT;
 pub use scope::{
@@ -223,18 +224,22 @@ impl Store {
         approve: impl FnOnce(&ScopeChange) -> Result<(), E>,
     ) -> Result<ScopeChange, ReplaceError<E>> {
         let approve = |changes: &[ScopeChange]| changes.first().map_or(Ok(()), approve);
-        let changes = self.replace_scopes_if(vec![(next, entries)], approve)?;
+        let changes = self.replace_scopes_if(vec![(next, entries)], Durability::Synced, approve)?;
         Ok(changes.into_iter().next().unwrap_or_default())
     }
 
     /// As [`Store::replace_scope_if`] for several scopes at once, each of another issuer: all of them, or none.
     /// An indirect CRL speaks for several issuers. The changes come in the order of the scopes.
     ///
+    /// With [`Durability::Ordered`] the disk is not waited for, and nobody may be told of the change, or be
+    /// answered from it, before [`Store::sync`]: a machine that stops may lose it, and all after it.
+    ///
     /// # Errors
     /// As [`Store::replace_scope_if`].
     pub fn replace_scopes_if<E, I>(
         &self,
         replacements: Vec<(ScopeRecordDraft, I)>,
+        durability: Durability,
         approve: impl FnOnce(&[ScopeChange]) -> Result<(), E>,
     ) -> Result<Vec<ScopeChange>, ReplaceError<E>>
     where
@@ -242,7 +247,15 @@ impl Store {
     {
         let _writing = self.begin_write()?;
         let replacements = replacements.into_iter().map(|(next, entries)| (next, entries.into_iter()));
-        replace::replace(&self.db, replacements.collect(), approve)
+        replace::replace(&self.db, replacements.collect(), durability, approve)
+    }
+
+    /// Waits until everything that was written is on the disk.
+    ///
+    /// # Errors
+    /// When the disk refuses: then what was not synced before may be lost.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.db.sync()
     }
 
     /// What [`Store::replace_scope`] would change. Writes nothing, and may be asked of a store that is
@@ -316,7 +329,7 @@ impl Store {
         let _writing = self.begin_write()?;
         let mut batch = self.db.batch()?;
         batch.put_meta(&format::note_key(name), octets);
-        batch.commit(db::Durability::Synced)
+        batch.commit(Durability::Synced)
     }
 
     /// Octets of all files of the store.

@@ -3,7 +3,8 @@
 //! The difference is the write. The entries come sorted and are merged against the scope's rows
 //! in `scope_rows`; only what differs is written. Called by ingest, one writer at a time.
 //!
-//! What makes a change visible is always one synced batch that holds the scope's record:
+//! What makes a change visible is always one batch that holds the scope's record, synced at once or, of a group
+//! of CRLs, together ([`Durability`]):
 //!
 //! - A change of up to `max_batch_rows` rows (a daily refresh, a partition's first CRL) is that batch:
 //!   status rows, index rows and record. It takes about 100 octets of memory a row.
@@ -35,6 +36,7 @@ use crate::x509::{Revocation, SerialNumber};
 pub fn replace<E, I>(
     db: &Db,
     replacements: Vec<(ScopeRecordDraft, I)>,
+    durability: Durability,
     approve: impl FnOnce(&[ScopeChange]) -> Result<(), E>,
 ) -> Result<Vec<ScopeChange>, ReplaceError<E>>
 where
@@ -78,8 +80,9 @@ where
             batch.put_meta(&scope_key(&record.crl.key), &scope.0.to_be_bytes());
         }
         // The one step. Before it the old CRL, after it the new one; there is nothing between, for
-        // readers and crashes alike.
-        batch.commit(Durability::Synced)?;
+        // readers and crashes alike. Where it is only ordered, a machine that stops before the next sync loses
+        // it with all that came after: the mark of staged rows was synced, so these are swept.
+        batch.commit(durability)?;
         Ok((changes, is_any_overlaid))
     })();
     match result {

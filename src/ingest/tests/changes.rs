@@ -162,3 +162,52 @@ fn f28_a_scope_at_a_name_relative_to_the_issuer_still_has_a_text() {
     assert_eq!(scope_text(&sequence(&[idp_uri("http://a/1.crl")])), "http://a/1.crl");
     assert_eq!(scope_text(&[]), "");
 }
+
+#[test]
+fn t32_crls_taken_in_a_group_are_there_after_a_restart_once_settled() {
+    let ca = authority();
+    let mut house = House::of(&ca);
+    let at = |place: u8, number: u8| {
+        let extensions = Some(vec![crl_number(&[number]), idp(&[idp_uri(&format!("http://{place}"))])]);
+        sign(
+            &TestCrl { extensions, ..crl(&ca, number, &[(u64::from(place), CrlReason::KeyCompromise)]) },
+            &ca,
+        )
+    };
+    house.ingest = house.ingest.clone().in_groups();
+    for place in 1..20 {
+        house.applied(&at(place, 7));
+    }
+    house.ingest.settle().unwrap();
+    let before = house.answers();
+    assert_eq!(before.scopes.len(), 19);
+    let path = house.path("store");
+    let House { store, ingest, folder, .. } = house;
+    drop((store, ingest));
+    let store = Store::open(&path, &StoreOptions::default()).unwrap();
+    assert_eq!(store.view().unwrap().scopes(), before.scopes);
+    drop(folder);
+}
+
+/// What waiting for the disk costs, run by hand on a quiet machine:
+/// `cargo test --release --lib crls_in_a_group -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn measured_crls_in_a_group_and_one_by_one() {
+    let ca = authority();
+    let at = |place: u32| {
+        let extensions = Some(vec![crl_number(&[7]), idp(&[idp_uri(&format!("http://{place}"))])]);
+        sign(&TestCrl { extensions, ..crl(&ca, 7, &[(u64::from(place), CrlReason::KeyCompromise)]) }, &ca)
+    };
+    let crls: Vec<_> = (0..1000).map(at).collect();
+    for is_grouped in [false, true, false, true] {
+        let house = House::of(&ca);
+        let ingest = if is_grouped { house.ingest.clone().in_groups() } else { house.ingest.clone() };
+        let started = std::time::Instant::now();
+        for crl in &crls {
+            ingest.ingest(&crl[..]).unwrap();
+        }
+        ingest.settle().unwrap();
+        println!("1,000 CRLs of one entry, in a group {is_grouped}: {:.3?}", started.elapsed());
+    }
+}

@@ -121,3 +121,32 @@ fn a_rehearsal_needs_no_store_and_writes_nothing_into_one_that_never_saw_the_sco
     assert!(house.store.scopes().unwrap().is_empty());
     assert!(judge.rehearse(&octets[..octets.len() - 1], None, &Guard::default()).is_err());
 }
+
+#[test]
+fn f21_a_delta_crl_rehearsed_without_a_store_is_refused_by_its_name() {
+    let ca = authority();
+    let house = House::of(&ca);
+    let judge = judge(&house.configured, &house.path("scratch"), &house.clock, IngestOptions::default());
+    let extensions = Some(vec![crl_number(&[8]), delta_indicator(&[7])]);
+    let delta = sign(&TestCrl { extensions, ..crl(&ca, 8, &[]) }, &ca);
+    let why = judge.rehearse(&delta[..], None, &Guard::default()).unwrap_err();
+    assert!(matches!(&why, Refused::DeltaBeforeBase { base } if base == "07"), "{why}");
+}
+
+#[test]
+fn t34_a_delta_crl_that_lifts_holds_by_the_hundred_is_refused() {
+    let ca = authority();
+    let house = full(&ca, 150);
+    let lifting = |number: u8, count: u64| {
+        let entries: Vec<_> = (0..count).map(|serial| (serial, CrlReason::RemoveFromCrl)).collect();
+        let extensions = Some(vec![crl_number(&[number]), delta_indicator(&[7])]);
+        sign(&TestCrl { extensions, ..crl(&ca, number, &entries) }, &ca)
+    };
+    let alarm = house.refuses(&lifting(8, 101)[..]);
+    let Refused::Guard(Alarm::MassRelease { held: MANY, released: 101, allowed: 100 }) = alarm else {
+        panic!("{alarm}")
+    };
+    // What a delta CRL lifts is counted once: the next one says it again, because it is cumulative.
+    assert_eq!(house.applied(&lifting(9, 90)).lifted, 90);
+    assert_eq!(house.applied(&lifting(10, 150)).lifted, 60);
+}
