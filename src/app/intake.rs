@@ -15,10 +15,9 @@ use super::inventories::Inventories;
 use super::issuers;
 use super::quarantine::Quarantine;
 use super::{Fault, store_options};
-use crate::cli::QuarantineStatus;
 use crate::clock::Clock;
 use crate::config::{Config, CrlSource};
-use crate::http::Refusal;
+use crate::http::{QuarantineStatus, Refusal};
 use crate::ingest::{
     Arrival, Ingest, IngestOptions, Judge, Manner, Outcome, Refused, Report, Source, SourceReport, Sources,
 };

@@ -8,6 +8,7 @@
 //! What is wrong is told as [`Fault`]s: all of it, one line each.
 
 mod check;
+mod explain;
 mod intake;
 mod inventories;
 mod issuers;
@@ -15,6 +16,7 @@ mod offline;
 mod quarantine;
 mod serve;
 mod status;
+mod supervisor;
 mod workers;
 
 pub use check::check;

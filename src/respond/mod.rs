@@ -5,6 +5,9 @@
 //! every failure *is* an OCSP answer. It reads no clock: the time is an argument.
 
 mod decide;
+mod explain;
+
+pub use explain::{Evidence, Explanation, Ground, explain};
 
 use crate::ocsp::{
     CertStatus, OcspRequest, OcspResponseStatus, ResponseData, ResponseTemplate, SingleResponse,
