@@ -13,6 +13,10 @@
     reason = "the one place that looks handles up by label, at start and reload"
 )]
 
+mod totals;
+
+pub use totals::Totals;
+
 use crate::ocsp::OcspResponseStatus;
 use arc_swap::ArcSwap;
 use prometheus::{

@@ -16,10 +16,9 @@ use super::issuers;
 use super::partitions::Partitions;
 use super::quarantine::Quarantine;
 use super::{Fault, working_store_options};
-use crate::cli::QuarantineStatus;
 use crate::clock::Clock;
 use crate::config::{Config, CrlSource};
-use crate::http::Refusal;
+use crate::http::{QuarantineStatus, Refusal};
 use crate::ingest::{
     Arrival, Ingest, IngestOptions, Judge, Manner, Outcome, Refused, Report, Source, SourceReport, Sources,
 };

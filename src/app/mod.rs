@@ -8,6 +8,7 @@
 //! What is wrong is told as [`Fault`]s: all of it, one line each.
 
 mod check;
+mod explain;
 mod intake;
 mod inventories;
 mod issuers;
@@ -18,6 +19,7 @@ mod priority;
 mod quarantine;
 mod serve;
 mod status;
+mod supervisor;
 mod workers;
 
 pub use check::check;

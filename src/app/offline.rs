@@ -8,9 +8,10 @@
 use super::intake::{open_store, scratch, sources_of};
 use super::inventories::{EntriesError, Inventories, load_readers};
 use super::{AppError, Fault, issuers, status};
-use crate::cli::{InventoryReader, Status};
+use crate::cli::InventoryReader;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::Status;
 use crate::ingest::{
     Arrival, Content, CrlAuthority, Ingest, IngestOptions, Judge, Manner, NotRetired, Refused, Report,
     Retired, Sources,

@@ -3,7 +3,7 @@
 //! Owned by the intake, in memory: after a restart every source is looked at again. Nothing of the CRL
 //! is kept, because it stands where it came from. Bounded: a folder full of rubbish is told, not hoarded.
 
-use crate::cli::QuarantineStatus;
+use crate::http::QuarantineStatus;
 use crate::x509::UnixTime;
 use std::collections::BTreeMap;
 

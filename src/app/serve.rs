@@ -8,8 +8,9 @@
 
 use super::intake::{Command, Intake, IntakeState, Shared, Submitted, open_store};
 use super::presigning::{RefreshOptions, Refresher};
+use super::supervisor::Supervisor;
 use super::workers::{self, Answering};
-use super::{AppError, issuers, priority, status};
+use super::{AppError, explain, issuers, priority, status};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{
@@ -147,6 +148,8 @@ fn watch(
             let service = AdminService::new(sources(shared, commands), limits);
             tokio::spawn(serve_admin(listener, service, shutdown.clone()))
         });
+        let mut supervisor = Supervisor::of_environment();
+        supervisor.tell("READY=1");
         let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
@@ -160,9 +163,11 @@ fn watch(
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 () = shutdown.asked() => break,
+                () = supervisor.beat() => {}
             }
         }
         tracing::info!("draining");
+        supervisor.tell("STOPPING=1");
         shutdown.ask();
         if let Some(pages) = pages {
             // A page that panicked is no reason not to end cleanly.
@@ -177,11 +182,11 @@ fn watch(
 fn sources(shared: &Arc<Shared>, commands: &Sender<Command>) -> AdminSources {
     let of_status = Arc::clone(shared);
     let of_ready = Arc::clone(shared);
+    let of_explain = Arc::clone(shared);
     AdminSources {
         metrics: Arc::clone(&shared.metrics),
-        status: Arc::new(move || {
-            serde_json::to_value(status::of_server(&of_status)).unwrap_or(serde_json::Value::Null)
-        }),
+        status: Arc::new(move || status::of_server(&of_status)),
+        explain: Arc::new(move |serial| explain::explain(&of_explain, serial)),
         // Whoever gets an answer has seen that the process works.
         healthy: Arc::new(|| Ok(())),
         ready: Arc::new(move || {

@@ -1,7 +1,8 @@
 //! What is loaded, for people and programs: `/api/v1/status`, `ocsprey status`, the gauges.
 
 use super::intake::Shared;
-use crate::cli::{IssuerStatus, ScopeStatus, SignerStatus, SourceStatus, Status, decimal};
+use crate::cli::decimal;
+use crate::http::{IssuerStatus, ScopeStatus, SignerStatus, SourceStatus, Status};
 use crate::ingest::{Outcome, Report, SourceReport, scope_text};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
@@ -14,12 +15,19 @@ use std::time::Duration;
 pub(super) fn of_server(shared: &Shared) -> Status {
     let snapshot = shared.published.load();
     let now = shared.clock.now();
-    let mut not_ready = not_ready(shared);
+    let not_ready = not_ready(shared);
     let state = shared.state();
-    not_ready.extend(state.problems.iter().map(|(source, why)| format!("source {source}: {why}")));
-    let sources = state.sources.iter().map(source_status).collect();
+    let mut sources: Vec<SourceStatus> = state.sources.iter().map(source_status).collect();
     let quarantine = state.quarantine.clone();
     let missing = state.missing.clone();
+    // What is no source of CRLs and was not refused: an inventory that cannot be read.
+    for (source, why) in &state.problems {
+        let mut told = sources.iter().map(|one| &one.source).chain(quarantine.iter().map(|one| &one.source));
+        if !told.any(|one| one == source) {
+            let problem = Some(why.clone());
+            sources.push(SourceStatus { source: source.clone(), problem, ..SourceStatus::default() });
+        }
+    }
     drop(state);
     let issuers = snapshot.issuers().iter().enumerate().map(|(index, issuer)| {
         let keys = || snapshot.keys().iter().filter(move |key| key.issuer.0 == index);

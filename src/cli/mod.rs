@@ -26,7 +26,6 @@ pub use crl_show::CrlSummary;
 pub use failure::{Exit, Failure};
 pub use inventory::{InventoryEntry, InventoryError, InventoryReader, distribution_point};
 pub use report::Progress;
-pub use status::{IssuerStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus, Status};
 pub(crate) use words::{decimal, thousands};
 
 use crate::app::AppError;
@@ -50,6 +49,16 @@ struct Cli {
     /// [default: $OCSPREY_LOG, else info]
     #[arg(long, global = true, value_name = "LEVEL", help_heading = "Everywhere")]
     log_level: Option<String>,
+    /// How to log: lines for people, or one JSON object a line
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        help_heading = "Everywhere"
+    )]
+    log_format: report::LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -99,7 +108,7 @@ pub fn run<I: IntoIterator<Item = OsString>>(arguments: I) -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<Exit, Failure> {
-    report::start_log(cli.log_level.as_deref())?;
+    report::start_log(cli.log_level.as_deref(), cli.log_format)?;
     match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),

@@ -34,11 +34,21 @@ pub(super) fn above_bars<R>(write: impl FnOnce() -> R) -> R {
     bars().suspend(write)
 }
 
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one object a line.
+    Json,
+}
+
 /// Starts the log: `--log-level`, else `OCSPREY_LOG`, else `info`.
 ///
 /// # Errors
 /// When the filter cannot be understood.
-pub(super) fn start_log(level: Option<&str>) -> Result<(), Failure> {
+pub(super) fn start_log(level: Option<&str>, format: LogFormat) -> Result<(), Failure> {
     let (what, directives) = match (level, std::env::var("OCSPREY_LOG")) {
         (Some(level), _) => ("--log-level", level.to_owned()),
         (None, Ok(level)) if !level.trim().is_empty() => ("OCSPREY_LOG", level),
@@ -53,7 +63,12 @@ pub(super) fn start_log(level: Option<&str>) -> Result<(), Failure> {
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
     // A log that is already there (in a test of the library) stays.
-    let _ = log.try_init();
+    let _ = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => {
+            log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        }
+    };
     Ok(())
 }
 

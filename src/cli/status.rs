@@ -1,16 +1,15 @@
 //! `ocsprey status`: what is loaded, asked from a running server or read from its store.
 //!
-//! Also home of [`Status`], the shape of `/api/v1/status`: `app` fills it, the admin listener serves it,
-//! this command prints it. Read leniently (what an older server does not say is empty), so that a
-//! client and a server of different releases understand each other.
+//! It prints the [`Status`] that the admin listener serves.
 
 use super::{Exit, Failure, http_client, words};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::{QuarantineStatus, ScopeStatus, SourceStatus, Status, time_of};
 use crate::x509::UnixTime;
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,89 +42,6 @@ pub struct StatusArgs {
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// What is loaded. Times are `2026-11-22T17:35:00Z`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Status {
-    /// Of the program that says so.
-    pub version: String,
-    pub now: String,
-    /// `None` where no server runs and the store was read.
-    pub started_at: Option<String>,
-    /// Why requests are answered tryLater; empty when every issuer can answer.
-    pub not_ready: Vec<String>,
-    pub store_bytes: u64,
-    pub issuers: Vec<IssuerStatus>,
-    /// Where CRLs come from, in order of the configuration. Empty where the store was read.
-    pub sources: Vec<SourceStatus>,
-    /// What was refused last at each source. Empty where the store was read.
-    pub quarantine: Vec<QuarantineStatus>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SourceStatus {
-    /// A file, a folder or a URL.
-    pub source: String,
-    /// When it was last looked at, or its server last asked.
-    pub last_tried: Option<String>,
-    /// When a CRL from it last changed anything.
-    pub last_changed: Option<String>,
-    /// When the server of a URL is asked next.
-    pub next_try: Option<String>,
-    /// What went wrong the last time.
-    pub problem: Option<String>,
-}
-
-/// A CRL that was refused, until a good one comes from there.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct QuarantineStatus {
-    /// A file, a URL, or "the submitted CRL".
-    pub source: String,
-    pub refused_at: String,
-    pub reason: String,
-    /// Whose it may be.
-    pub issuers: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct IssuerStatus {
-    pub name: String,
-    /// The CA's name as RFC 4514 writes it.
-    pub subject: String,
-    /// One of each key generation. Empty where the store was read: it knows no keys.
-    pub signers: Vec<SignerStatus>,
-    /// About how many serials the inventory lists; `None` without one.
-    pub inventory: Option<u64>,
-    pub scopes: Vec<ScopeStatus>,
-    /// Distribution points whose CRL is in no source any more, or is listed and never came. Empty where the
-    /// store was read.
-    pub missing: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SignerStatus {
-    pub subject: String,
-    pub algorithm: String,
-    pub not_after: String,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ScopeStatus {
-    /// For people; empty for a CRL of everything.
-    pub distribution_point: String,
-    /// Decimal; empty for a CRL without a number.
-    pub crl_number: String,
-    pub this_update: String,
-    pub next_update: String,
-    pub entries: u64,
-    pub ingested_at: String,
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
@@ -338,14 +254,10 @@ fn away(text: &str, now: UnixTime) -> String {
     time_of(text).map_or_else(|| text.to_owned(), |time| words::away(time, now))
 }
 
-fn time_of(text: &str) -> Option<UnixTime> {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    UnixTime::from_generalized_time(format!("{digits}Z").as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::{IssuerStatus, SignerStatus};
 
     fn now() -> UnixTime {
         UnixTime::from_civil(2026, 11, 22, 12, 0, 0).unwrap()

@@ -2,37 +2,14 @@
 //!
 //! Used by the commands that print for people; programs read `--json`, where nothing is rounded.
 
+pub(crate) use crate::http::words::{octets, thousands};
+
 use crate::x509::UnixTime;
 use std::time::Duration;
-
-/// `12,345,678`
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// `1 entry`, `2 entries`
 pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(number), if number == 1 { one } else { many })
-}
-
-/// `1.5 MiB`, rounded down to one digit behind the point.
-pub(super) fn octets(number: u64) -> String {
-    let units = [(1u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match units.into_iter().find(|(size, _)| number >= *size) {
-        None => format!("{number} B"),
-        Some((size, unit)) => {
-            let tenths = u128::from(number) * 10 / u128::from(size);
-            format!("{}.{} {unit}", tenths / 10, tenths % 10)
-        }
-    }
 }
 
 /// `3.1 ms`, `4.2 s`, `12 min 3 s`

@@ -4,15 +4,17 @@
 //! runtime of its own and may take its time. It has no access control but its address: it belongs
 //! on the loopback interface or behind something that knows who asks.
 
+use super::history::History;
 use super::listener::{Limits, Serve};
 use super::ocsp_post::{BodyRefusal, collect};
 use super::reply::{HTML, JSON, Reply, TEXT, last_words, reply, text};
 use super::service::refuse_head;
-use super::status_page;
+use super::status::Status;
+use super::status_page::{self, Asked};
 use crate::metrics::Metrics;
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use std::future::Future;
@@ -23,8 +25,30 @@ use tokio::sync::Semaphore;
 /// CRLs that may be held in memory at a time; more are asked to come back.
 const UPLOADS: usize = 2;
 
-/// Gives what is loaded, as JSON.
-pub type StatusSource = Arc<dyn Fn() -> Value + Send + Sync>;
+/// A form with one serial number in it.
+const FORM_OCTETS: usize = 1 << 10;
+
+/// Gives what is loaded.
+pub type StatusSource = Arc<dyn Fn() -> Status + Send + Sync>;
+
+/// Explains the answers to a serial number, one for each CA key; or says why it is none.
+pub type ExplainSource = Arc<dyn Fn(&str) -> Result<Vec<Explanation>, String> + Send + Sync>;
+
+/// What is answered about one serial number, and why. For a page; kept nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    pub issuer: String,
+    /// Which of the issuer's keys.
+    pub key: String,
+    /// The answer in a few words.
+    pub answer: String,
+    /// An answer about the certificate, rather than an error status.
+    pub is_answered: bool,
+    /// The rule that led to it.
+    pub because: String,
+    /// What it was decided from: names and facts.
+    pub facts: Vec<(String, String)>,
+}
 
 /// Gives the reasons why something is not well, where it is not.
 pub type HealthCheck = Arc<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
@@ -85,6 +109,7 @@ pub struct AdminSources {
     pub healthy: HealthCheck,
     /// Every issuer can answer.
     pub ready: HealthCheck,
+    pub explain: ExplainSource,
     /// Takes CRLs; without it `POST /api/v1/crls` is not found.
     pub intake: Option<Arc<dyn CrlIntake>>,
 }
@@ -95,13 +120,63 @@ pub struct AdminService {
     sources: Arc<AdminSources>,
     limits: Limits,
     uploads: Arc<Semaphore>,
+    history: Arc<History>,
+    /// Of the pages for people.
+    policy: HeaderValue,
 }
 
 impl AdminService {
     /// `limits` are usually [`Limits::admin`].
     #[must_use]
     pub fn new(sources: AdminSources, limits: Limits) -> Self {
-        Self { sources: Arc::new(sources), limits, uploads: Arc::new(Semaphore::new(UPLOADS)) }
+        let history = Arc::new(History::new(Arc::clone(&sources.metrics)));
+        let policy = HeaderValue::try_from(status_page::policy());
+        Self {
+            sources: Arc::new(sources),
+            limits,
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
+            history,
+            policy: policy.unwrap_or(HeaderValue::from_static("default-src 'none'")),
+        }
+    }
+
+    pub(super) fn history(&self) -> Arc<History> {
+        Arc::clone(&self.history)
+    }
+
+    fn page(&self, status: StatusCode, page: String) -> Reply {
+        let mut reply = reply(status, HTML, page);
+        reply.headers_mut().insert(CONTENT_SECURITY_POLICY, self.policy.clone());
+        reply
+    }
+
+    fn status_page(&self, query: Option<&str>) -> Reply {
+        let status = (self.sources.status)();
+        let page = status_page::render(&status, &self.history.traffic(), &Asked::of_query(query));
+        self.page(StatusCode::OK, page)
+    }
+
+    fn status_json(&self) -> Reply {
+        let mut value = serde_json::to_value((self.sources.status)()).unwrap_or(Value::Null);
+        if let (Some(status), Ok(traffic)) =
+            (value.as_object_mut(), serde_json::to_value(self.history.traffic()))
+        {
+            status.insert("traffic".to_owned(), traffic);
+        }
+        json_reply(StatusCode::OK, &value)
+    }
+
+    /// The serial number comes in the body, so that it is in no address, no history and no log.
+    async fn explain(&self, request: Request<Incoming>) -> Reply {
+        let Ok(form) = collect(request.into_body(), FORM_OCTETS).await else {
+            return last_words(StatusCode::BAD_REQUEST, "This is no form with a serial number in it.\n");
+        };
+        let explained = match status_page::form_field(&form, "serial") {
+            Some(serial) => (self.sources.explain)(&serial),
+            None => Err("There is no serial number in this form.".to_owned()),
+        };
+        let status = if explained.is_ok() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+        self.page(status, status_page::render_explained(&explained))
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -180,10 +255,9 @@ impl Serve for AdminService {
             ("/metrics", true, _) => self.metrics(),
             ("/healthz", true, _) => health((self.sources.healthy)()),
             ("/readyz", true, _) => health((self.sources.ready)()),
-            ("/status", true, _) => {
-                reply(StatusCode::OK, HTML, status_page::render(&(self.sources.status)()))
-            }
-            ("/api/v1/status", true, _) => json_reply(StatusCode::OK, &(self.sources.status)()),
+            ("/status", true, _) => self.status_page(request.uri().query()),
+            ("/api/v1/status", true, _) => self.status_json(),
+            ("/status/explain", false, _) if request.method() == Method::POST => self.explain(request).await,
             ("/", true, _) => {
                 let mut moved = text(StatusCode::TEMPORARY_REDIRECT, "See /status\n");
                 moved.headers_mut().insert(LOCATION, HeaderValue::from_static("/status"));
@@ -193,7 +267,7 @@ impl Serve for AdminService {
                 let intake = Arc::clone(intake);
                 self.submit(&*intake, request).await
             }
-            ("/api/v1/crls", _, Some(_)) => not_allowed("POST"),
+            ("/status/explain", _, _) | ("/api/v1/crls", _, Some(_)) => not_allowed("POST"),
             ("/" | "/metrics" | "/healthz" | "/readyz" | "/status" | "/api/v1/status", false, _) => {
                 not_allowed("GET, HEAD")
             }

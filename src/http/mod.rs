@@ -9,21 +9,26 @@
 
 mod admin;
 mod caching;
+mod history;
 mod listener;
 mod ocsp_get;
 mod ocsp_post;
 mod reply;
 mod service;
+mod status;
 mod status_page;
 #[cfg(test)]
 mod tests;
 mod watched;
+pub(crate) mod words;
 
 pub use admin::{
-    AdminService, AdminSources, CrlIntake, HealthCheck, IntakeFuture, Refusal, StatusSource, Submission,
+    AdminService, AdminSources, CrlIntake, ExplainSource, Explanation, HealthCheck, IntakeFuture, Refusal,
+    StatusSource, Submission,
 };
 pub use listener::{Limits, ListenError, Shutdown, listen};
 pub use service::{Answerer, OcspService};
+pub use status::{IssuerStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus, Status, time_of};
 
 use crate::respond::{Answer, Responder};
 use crate::snapshot::Published;
@@ -74,5 +79,9 @@ pub async fn serve_admin(
     shutdown: Shutdown,
 ) -> Result<(), ListenError> {
     let limits = service.limits().clone();
-    listener::serve(listener, service, &limits, None, shutdown).await
+    let history = service.history();
+    tokio::select! {
+        ended = listener::serve(listener, service, &limits, None, shutdown) => ended,
+        never = history.keep() => match never {},
+    }
 }

@@ -1,141 +1,248 @@
-//! `/status`: what is loaded, for people. The JSON of `/api/v1/status`, laid out in HTML.
+//! `/status`: for people, at one glance: is it well, what is asked of it, what runs out next.
 //!
-//! It knows no field by name, so that the page always shows what the JSON says: objects become
-//! lists of terms, lists of objects become tables, and everything else its text, escaped.
+//! Called by [`super::admin`]. The page is whole without a script; with one it fetches itself every five
+//! seconds, and what is typed into its search. Nothing comes from elsewhere: the policy in [`POLICY`] lets
+//! nothing else run. However many scopes there are, it shows the worst and finds the rest.
 
-use serde_json::{Map, Value};
+mod explained;
+mod html;
+mod issuer;
+mod plot;
 
-const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
-    <meta name=\"viewport\" content=\"width=device-width\"><title>ocsprey: status</title>\n<style>\n\
-    body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b1b1b}\n\
-    table{border-collapse:collapse}th,td{text-align:left;vertical-align:top;padding:.2rem .8rem;border-bottom:1px solid #ccc}\n\
-    td.number{text-align:right;font-variant-numeric:tabular-nums}\n</style></head>\n<body>\n<h1>ocsprey</h1>\n";
+pub(super) use explained::render as render_explained;
 
-/// Deeper than any status goes: past this, JSON as it is.
-const DEEPEST: usize = 8;
+use super::history::Traffic;
+use super::status::{Status, time_of};
+use super::words::{octets, percent, rate, short_time, span};
+use crate::signing::digest;
+use crate::x509::{HashAlgorithm, UnixTime};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use html::{Grade, Html, badge};
+use plot::{Line, plot};
 
-pub(super) fn render(status: &Value) -> String {
-    let mut page = String::with_capacity(8 << 10);
-    page.push_str(HEAD);
-    value(&mut page, status, 0);
-    page.push_str(
-        "<p><a href=\"/api/v1/status\">The same as JSON</a> · <a href=\"/metrics\">Metrics</a> · \
-        <a href=\"/readyz\">Readiness</a></p>\n</body>\n</html>\n",
-    );
-    page
+const STYLE: &str = include_str!("status_page/style.css");
+const SCRIPT: &str = include_str!("status_page/live.js");
+
+/// Sources and refused CRLs shown where nobody asked for more.
+const SHOWN: usize = 12;
+
+/// The Content-Security-Policy of the pages: this script and no other.
+pub(super) fn policy() -> String {
+    let script = STANDARD.encode(digest(HashAlgorithm::Sha256, SCRIPT.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{script}'; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
 }
 
-fn value(page: &mut String, shown: &Value, depth: usize) {
-    match shown {
-        Value::Object(fields) if depth < DEEPEST => object(page, fields, depth),
-        Value::Array(items) if depth < DEEPEST => array(page, items, depth),
-        Value::Null => page.push('–'),
-        Value::Bool(true) => page.push_str("yes"),
-        Value::Bool(false) => page.push_str("no"),
-        Value::String(text) => escape(page, text),
-        other => escape(page, &other.to_string()),
-    }
+/// What the query of the address asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// `q`, in small letters.
+    search: String,
+    /// `all=1`: every scope.
+    all: bool,
 }
 
-fn object(page: &mut String, fields: &Map<String, Value>, depth: usize) {
-    page.push_str("<table>\n");
-    for (name, field) in fields {
-        page.push_str("<tr><th>");
-        escape(page, &name.replace('_', " "));
-        page.push_str("</th>");
-        cell(page, field, depth);
-        page.push_str("</tr>\n");
-    }
-    page.push_str("</table>\n");
-}
-
-fn array(page: &mut String, items: &[Value], depth: usize) {
-    // Columns in the order in which they first appear.
-    let mut columns: Vec<&String> = Vec::new();
-    for item in items {
-        let Value::Object(fields) = item else {
-            page.push_str("<ul>\n");
-            for item in items {
-                page.push_str("<li>");
-                value(page, item, depth + 1);
-                page.push_str("</li>\n");
-            }
-            page.push_str("</ul>\n");
-            return;
-        };
-        for name in fields.keys() {
-            if !columns.contains(&name) {
-                columns.push(name);
-            }
+impl Asked {
+    pub fn of_query(query: Option<&str>) -> Self {
+        let fields = |name| form_field(query.unwrap_or_default().as_bytes(), name);
+        Self {
+            search: fields("q").unwrap_or_default().trim().to_lowercase(),
+            all: fields("all").is_some_and(|all| all == "1"),
         }
     }
-    if columns.is_empty() {
-        page.push_str("none");
+
+    fn finds(&self, text: &str) -> bool {
+        self.search.is_empty() || text.to_lowercase().contains(&self.search)
+    }
+}
+
+/// The field `name` of `application/x-www-form-urlencoded` octets.
+pub(super) fn form_field(form: &[u8], name: &str) -> Option<String> {
+    let value = form.split(|octet| *octet == b'&').find_map(|pair| {
+        let (field, value) = pair.split_at(pair.iter().position(|octet| *octet == b'=')?);
+        (field == name.as_bytes()).then_some(value.get(1..).unwrap_or_default())
+    })?;
+    let digit = |octet: Option<&u8>| char::from(*octet?).to_digit(16);
+    let mut octets = Vec::with_capacity(value.len());
+    let mut rest = value.iter();
+    while let Some(octet) = rest.next() {
+        octets.push(match octet {
+            b'+' => b' ',
+            b'%' => u8::try_from(digit(rest.next())? * 16 + digit(rest.next())?).ok()?,
+            octet => *octet,
+        });
+    }
+    String::from_utf8(octets).ok()
+}
+
+fn head(html: &mut Html, title: &'static str) {
+    html.markup("<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">");
+    html.markup("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
+    html.markup("<meta name=\"referrer\" content=\"no-referrer\"><title>").markup(title).markup("</title>\n");
+    html.markup("<style>").markup(STYLE).markup("</style></head>\n<body>\n");
+}
+
+pub(super) fn render(status: &Status, traffic: &Traffic, asked: &Asked) -> String {
+    let now = time_of(&status.now).unwrap_or(UnixTime::from_seconds(0));
+    let mut page = Html::with_capacity(64 << 10);
+    let html = &mut page;
+    head(html, "ocsprey: status");
+    html.markup("<header><h1>ocsprey</h1><span class=\"soft\">").text(&status.version);
+    html.markup("</span><form action=\"/status\"><input type=\"search\" name=\"q\" placeholder=\"Find a CRL scope or source\" ");
+    html.element("aria-label=\"Find\" value=\"", &asked.search, "\"><button>Find</button></form>");
+    html.markup("<span id=\"note\" role=\"alert\"></span></header>\n<main id=\"live\">\n");
+    verdict(html, status, now);
+    tiles(html, status, traffic);
+    plots(html, traffic);
+    refused(html, status, asked, now);
+    let mut issuers: Vec<_> = status.issuers.iter().collect();
+    issuers.sort_by_key(|issuer| issuer::worst(issuer, now));
+    for one in issuers {
+        issuer::issuer(html, one, asked, now);
+    }
+    sources(html, status, asked, now);
+    html.markup("</main>\n<div class=\"foot\">");
+    explained::form(html);
+    html.markup("<p class=\"soft\"><a href=\"/api/v1/status\">The same as JSON</a> · <a href=\"/metrics\">metrics</a> · ");
+    html.markup("<a href=\"/readyz\">readiness</a></p></div>\n<script>").markup(SCRIPT);
+    html.markup("</script>\n</body>\n</html>\n");
+    page.into_string()
+}
+
+fn verdict(html: &mut Html, status: &Status, now: UnixTime) {
+    if status.not_ready.is_empty() {
+        html.markup("<div class=\"verdict good\">Ready: every issuer can answer");
+    } else {
+        html.markup("<div class=\"verdict bad\">NOT READY\n<ul>");
+        for reason in status.not_ready.iter().take(SHOWN) {
+            html.element("<li>", reason, "</li>\n");
+        }
+        if let Some(more) = status.not_ready.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            html.markup("<li>and ").show(&more).markup(" more</li>");
+        }
+        html.markup("</ul>");
+    }
+    html.element("<div><small>", &at(&status.now), "");
+    if let Some(started) = status.started_at.as_deref().and_then(time_of) {
+        html.markup(", up for ").text(&span(now.since(started)));
+    }
+    html.markup("</small></div></div>\n");
+}
+
+fn tiles(html: &mut Html, status: &Status, traffic: &Traffic) {
+    let now = &traffic.now;
+    let turned_away = now.turned_away_per_second / now.requests_per_second.max(f64::MIN_POSITIVE);
+    let time = |seconds: Option<f64>| seconds.map_or("–".to_owned(), short_time);
+    // The bounds of the promises in the metrics' help texts.
+    let away_grade = if turned_away > 0.001 { Grade::Bad } else { Grade::Good };
+    let slow_grade =
+        if now.most_within.is_some_and(|within| within > 0.001) { Grade::Warn } else { Grade::Good };
+    let tiles = [
+        ("requests / s", rate(now.requests_per_second), Grade::Good),
+        ("turned away", percent(turned_away.min(1.0)), away_grade),
+        ("half within", time(now.half_within), Grade::Good),
+        ("99 % within", time(now.most_within), slow_grade),
+        ("from the cache", now.cache_hits.map_or("–".to_owned(), percent), Grade::Good),
+        ("signatures / s", rate(now.signatures_per_second), Grade::Good),
+        ("connections", traffic.connections.to_string(), Grade::Good),
+        ("answer cache", octets(traffic.cache_bytes), Grade::Good),
+        ("store", octets(status.store_bytes), Grade::Good),
+    ];
+    html.markup("<dl class=\"tiles\">");
+    for (name, value, grade) in tiles {
+        html.markup("<div><dt>").markup(name).markup("</dt><dd class=\"").markup(grade.class());
+        html.element("\">", &value, "</dd></div>\n");
+    }
+    html.markup("</dl>\n");
+}
+
+fn plots(html: &mut Html, traffic: &Traffic) {
+    html.markup("<div class=\"plots\">\n");
+    let lines = [
+        Line { name: "all", of: |sample| Some(sample.requests_per_second) },
+        Line { name: "turned away", of: |sample| Some(sample.turned_away_per_second) },
+    ];
+    plot(html, "Requests / s", traffic, &lines, rate);
+    let lines = [
+        Line { name: "half", of: |sample| sample.half_within },
+        Line { name: "99 %", of: |sample| sample.most_within },
+    ];
+    plot(html, "Within", traffic, &lines, short_time);
+    html.markup("</div>\n");
+}
+
+fn refused(html: &mut Html, status: &Status, asked: &Asked, now: UnixTime) {
+    let found: Vec<_> =
+        status.quarantine.iter().filter(|one| asked.finds(&one.source) || asked.finds(&one.reason)).collect();
+    if status.quarantine.is_empty() {
         return;
     }
-    page.push_str("<table>\n<tr>");
-    for name in &columns {
-        page.push_str("<th>");
-        escape(page, &name.replace('_', " "));
-        page.push_str("</th>");
+    html.markup("<section><h2>Refused CRLs <small>what was held stays in force</small></h2>\n<div class=\"wide\"><table>");
+    html.markup("<tr><th>source</th><th>why</th><th>when</th></tr>\n");
+    let most = if asked.all { usize::MAX } else { SHOWN };
+    for one in found.iter().take(most) {
+        html.element("<tr><td class=\"name\">", &one.source, "</td><td>");
+        let reason = format!("It {}", one.reason);
+        badge(html, Grade::Bad, "refused");
+        html.markup(" ").text(&reason);
+        let ago = time_of(&one.refused_at)
+            .map_or(one.refused_at.clone(), |at| format!("{} ago", span(now.since(at))));
+        html.element("</td><td class=\"when\" title=\"", &at(&one.refused_at), "\">").element(
+            "",
+            &ago,
+            "</td></tr>\n",
+        );
     }
-    page.push_str("</tr>\n");
-    for item in items {
-        page.push_str("<tr>");
-        for name in &columns {
-            cell(page, item.get(name.as_str()).unwrap_or(&Value::Null), depth);
-        }
-        page.push_str("</tr>\n");
-    }
-    page.push_str("</table>\n");
+    html.markup("</table></div>\n");
+    more(html, found.len(), most);
+    html.markup("</section>\n");
 }
 
-fn cell(page: &mut String, shown: &Value, depth: usize) {
-    page.push_str(if shown.is_number() { "<td class=\"number\">" } else { "<td>" });
-    value(page, shown, depth + 1);
-    page.push_str("</td>");
+fn sources(html: &mut Html, status: &Status, asked: &Asked, now: UnixTime) {
+    let mut found: Vec<_> = status.sources.iter().filter(|one| asked.finds(&one.source)).collect();
+    // Those with a problem first, else as they stand in the configuration.
+    found.sort_by_key(|source| source.problem.is_none());
+    let ago = |time: &Option<String>| {
+        time.as_deref()
+            .and_then(time_of)
+            .map_or("never".to_owned(), |time| format!("{} ago", span(now.since(time))))
+    };
+    html.markup(
+        "<section><h2>Sources of CRLs</h2>\n<div class=\"wide\"><table><tr><th>source</th><th>looked at</th>",
+    );
+    html.markup("<th>last change</th><th>problem</th></tr>\n");
+    let most = if asked.all { usize::MAX } else { SHOWN };
+    for source in found.iter().take(most) {
+        html.element("<tr><td class=\"name\">", &source.source, "</td><td>");
+        html.element("", &ago(&source.last_tried), "</td><td>").element(
+            "",
+            &ago(&source.last_changed),
+            "</td><td>",
+        );
+        if let Some(problem) = &source.problem {
+            badge(html, Grade::Bad, "problem");
+            html.markup(" ").text(problem);
+        }
+        html.markup("</td></tr>\n");
+    }
+    html.markup("</table></div>\n");
+    more(html, found.len(), most);
+    html.markup("</section>\n");
 }
 
-fn escape(page: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '&' => page.push_str("&amp;"),
-            '<' => page.push_str("&lt;"),
-            '>' => page.push_str("&gt;"),
-            '"' => page.push_str("&quot;"),
-            '\'' => page.push_str("&#39;"),
-            other => page.push(other),
-        }
+fn more(html: &mut Html, found: usize, most: usize) {
+    if found > most {
+        html.markup("<div class=\"soft\">and ").show(&(found - most)).markup(" more</div>\n");
     }
+}
+
+/// A time as people read it.
+fn at(text: &str) -> String {
+    text.replace('T', " ").replace('Z', " UTC")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_status_becomes_tables_and_nothing_in_it_becomes_markup() {
-        let page = render(&json!({
-            "version": "<script>alert('1' & \"2\")</script>",
-            "issuers": [{"name": "auth", "scopes": [{"crl_number": 7}]}, {"name": "sign", "fresh": false}],
-            "problems": [], "since": null, "sources": ["a", "b"],
-        }));
-        assert!(
-            page.contains("&lt;script&gt;alert(&#39;1&#39; &amp; &quot;2&quot;)&lt;/script&gt;"),
-            "{page}"
-        );
-        assert!(
-            page.contains("<th>crl number</th>") && page.contains("<td class=\"number\">7</td>"),
-            "{page}"
-        );
-        assert!(page.contains("<td>no</td>") && page.contains("<td>none</td>"), "{page}");
-        assert!(page.contains("<td>–</td>") && page.contains("<li>b</li>"), "{page}");
-    }
-
-    #[test]
-    fn depth_is_bounded() {
-        let deep = (0..100).fold(json!("x"), |inner, _| json!({ "in": inner }));
-        assert!(render(&deep).contains("{&quot;in&quot;:"));
-    }
-}
+mod tests;

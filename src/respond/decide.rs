@@ -128,14 +128,14 @@ enum Standing {
 
 /// A row that counts, and for how long.
 #[derive(Debug, Clone, Copy)]
-struct Counted {
+pub(super) struct Counted {
     standing: Standing,
-    window: Window,
+    pub window: Window,
 }
 
 /// The time for which `row` says that the certificate is revoked; `None` when it does not say so (RFC 5280
 /// 5.2.4): it lifts a hold, its hold is lifted by the delta CRL, or a newer complete CRL has overtaken it.
-fn counted_in(key: &Key, rows: &[StatusRow], row: &StatusRow) -> Option<Counted> {
+pub(super) fn counted_in(key: &Key, rows: &[StatusRow], row: &StatusRow) -> Option<Counted> {
     let role = key.scopes.role(row.scope)?;
     let (standing, window) = match role.layer {
         _ if row.revocation.is_removal() => return None,

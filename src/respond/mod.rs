@@ -5,8 +5,10 @@
 //! every failure *is* an OCSP answer. It reads no clock: the time is an argument.
 
 mod decide;
+mod explain;
 mod presigned;
 
+pub use explain::{Evidence, Explanation, Ground, explain};
 pub use presigned::Presigner;
 
 use crate::ocsp::{

@@ -26,7 +26,14 @@ fn admin(ready: Arc<AtomicBool>) -> (Server, mpsc::Receiver<Bytes>) {
     let (sender, received) = mpsc::sync_channel(16);
     let sources = AdminSources {
         metrics: Arc::clone(&metrics),
-        status: Arc::new(|| json!({ "issuers": [{ "name": "a<b" }] })),
+        status: Arc::new(|| Status {
+            issuers: vec![IssuerStatus { name: "a<b".to_owned(), ..IssuerStatus::default() }],
+            ..Status::default()
+        }),
+        explain: Arc::new(|serial| match serial {
+            "0a" => Ok(vec![]),
+            _ => Err("this is no serial number".to_owned()),
+        }),
         healthy: Arc::new(|| Ok(())),
         ready: Arc::new(move || {
             if ready.load(Ordering::SeqCst) {
@@ -135,4 +142,36 @@ fn a_crl_is_forced_or_rehearsed_as_the_query_says_and_a_word_unknown_does_neithe
         assert!(json_of(&reply)["error"].as_str().unwrap().contains("dry_run=1"));
     }
     assert!(received.try_recv().is_err());
+}
+
+#[test]
+fn pages_for_people_run_no_script_but_their_own_and_the_traffic_stands_in_the_json() {
+    let (server, _) = admin(Arc::default());
+    let page = server.get("/status?q=x");
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    let status = json_of(&server.get("/api/v1/status"));
+    assert_eq!(status["traffic"]["seconds_each"], 5);
+    assert!(status["traffic"]["samples"].is_array(), "{status}");
+}
+
+/// A serial number in an address would stand in the log of whatever stands before the admin pages.
+#[test]
+fn a_serial_number_is_explained_by_post_only() {
+    let (server, _) = admin(Arc::default());
+    let post = |form: &str| {
+        let length = form.len();
+        server.ask(format!(
+            "POST /status/explain HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{form}"
+        ))
+    };
+    let told = post("serial=0a");
+    assert_eq!((told.status, told.header("cache-control")), (200, Some("no-store")));
+    let refused = post("serial=x");
+    assert_eq!(refused.status, 422);
+    assert!(refused.text().contains("this is no serial number"));
+    assert_eq!(post("number=0a").status, 422);
+    assert_eq!(post(&"x".repeat(2_000)).status, 400);
+    let get = server.get("/status/explain?serial=0a");
+    assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
 }

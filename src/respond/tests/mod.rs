@@ -2,6 +2,7 @@
 
 mod algorithms;
 mod decisions;
+mod explained;
 mod nonces;
 mod presigned;
 mod several;

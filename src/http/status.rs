@@ -1,0 +1,96 @@
+//! The shape of `/api/v1/status`: `app` fills it, the admin listener serves it and lays it out as a page,
+//! `ocsprey status` prints it. Read leniently (what an older server does not say is empty), so that a
+//! client and a server of different releases understand each other.
+
+use crate::x509::UnixTime;
+use serde::{Deserialize, Serialize};
+
+/// What is loaded. Times are `2026-11-22T17:35:00Z`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Of the program that says so.
+    pub version: String,
+    pub now: String,
+    /// `None` where no server runs and the store was read.
+    pub started_at: Option<String>,
+    /// Why requests are answered tryLater; empty when every issuer can answer.
+    pub not_ready: Vec<String>,
+    pub store_bytes: u64,
+    pub issuers: Vec<IssuerStatus>,
+    /// Where CRLs come from, in order of the configuration. Empty where the store was read.
+    pub sources: Vec<SourceStatus>,
+    /// What was refused last at each source. Empty where the store was read.
+    pub quarantine: Vec<QuarantineStatus>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceStatus {
+    /// A file, a folder or a URL.
+    pub source: String,
+    /// When it was last looked at, or its server last asked.
+    pub last_tried: Option<String>,
+    /// When a CRL from it last changed anything.
+    pub last_changed: Option<String>,
+    /// When the server of a URL is asked next.
+    pub next_try: Option<String>,
+    /// What went wrong the last time.
+    pub problem: Option<String>,
+}
+
+/// A CRL that was refused, until a good one comes from there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QuarantineStatus {
+    /// A file, a URL, or "the submitted CRL".
+    pub source: String,
+    pub refused_at: String,
+    pub reason: String,
+    /// Whose it may be.
+    pub issuers: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IssuerStatus {
+    pub name: String,
+    /// The CA's name as RFC 4514 writes it.
+    pub subject: String,
+    /// One of each key generation. Empty where the store was read: it knows no keys.
+    pub signers: Vec<SignerStatus>,
+    /// About how many serials the inventory lists; `None` without one.
+    pub inventory: Option<u64>,
+    pub scopes: Vec<ScopeStatus>,
+    /// Distribution points whose CRL is in no source any more, or is listed and never came. Empty where the
+    /// store was read.
+    pub missing: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SignerStatus {
+    pub subject: String,
+    pub algorithm: String,
+    pub not_after: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ScopeStatus {
+    /// For people; empty for a CRL of everything.
+    pub distribution_point: String,
+    /// Decimal; empty for a CRL without a number.
+    pub crl_number: String,
+    pub this_update: String,
+    pub next_update: String,
+    pub entries: u64,
+    pub ingested_at: String,
+}
+
+/// The time that a status gives as text.
+#[must_use]
+pub fn time_of(text: &str) -> Option<UnixTime> {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    UnixTime::from_generalized_time(format!("{digits}Z").as_bytes())
+}
