@@ -42,7 +42,7 @@ fn usual_time(lab: &Lab) -> Duration {
 
 /// Changes, cuts, repeats and lengthens, as a generator of a fixed seed has it.
 fn mutate(random: &mut impl FnMut(usize) -> usize, octets: &mut Vec<u8>) {
-    for _ in 0..1 + random(4) {
+    for _ in 0..=random(4) {
         if octets.is_empty() {
             octets.push(0x30);
         }

@@ -13,6 +13,7 @@
 #![allow(clippy::print_stderr, reason = "what a process said is told where a test fails")]
 #![allow(clippy::disallowed_methods, reason = "a test waits for processes, with a deadline")]
 #![allow(clippy::disallowed_types, reason = "tests share a server")]
+#![allow(clippy::cast_possible_truncation, reason = "lengths and random octets are small, or cut on purpose")]
 
 mod answers;
 mod hostile;

@@ -152,6 +152,7 @@ impl Server {
     }
 
     /// SIGHUP; returns at once.
+    #[allow(dead_code, reason = "tests/conformance is served by this file too, and reloads")]
     pub fn reload(&self) {
         signal(&self.child, "HUP");
     }
