@@ -365,6 +365,7 @@ impl Intake {
             ("server.listen", config.server != self.config.server),
             ("admin.listen", config.admin != self.config.admin),
             ("store.path", config.store != self.config.store),
+            ("response.cache_size", config.response.cache_size != self.config.response.cache_size),
         ];
         for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
             tracing::warn!(key, "this setting changes only with a restart");

@@ -17,9 +17,8 @@ use super::reply::{HTML, Reply, last_words, reply, text};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::ocsp::OcspResponseStatus;
-use crate::respond::{Answer, Outcome};
+use crate::respond::{Answer, CacheUse, Outcome};
 use crate::x509::UnixTime;
-use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, EXPECT, HOST, HeaderValue};
 use hyper::{Method, Request, StatusCode, Version};
@@ -31,13 +30,15 @@ use std::time::Instant;
 /// It is called on the thread that serves the connection, and must neither block nor panic.
 pub trait Answerer: Send + Sync + 'static {
     fn answer(&self, request: &[u8], now: UnixTime) -> Answer;
+
+    /// Octets of the answers that it keeps in memory.
+    fn cache_octets(&self) -> u64 {
+        0
+    }
 }
 
 /// What a person's browser shows.
 const FRONT_PAGE: &str = include_str!("front_page.html");
-
-/// OCSPResponse { responseStatus malformedRequest }, for what is not even base64.
-const MALFORMED_REQUEST: &[u8] = &[0x30, 0x03, 0x0a, 0x01, 0x01];
 
 /// Answers OCSP requests. Clones share everything.
 pub struct OcspService<A> {
@@ -102,6 +103,19 @@ impl<A: Answerer> OcspService<A> {
         }
     }
 
+    fn count_cache(&self, cache: CacheUse) {
+        let Parts { answerer, metrics, .. } = &*self.parts;
+        match cache {
+            CacheUse::Hit => metrics.cache_hits.inc(),
+            CacheUse::Miss => {
+                metrics.cache_misses.inc();
+                // Only what was not there is put there.
+                metrics.cache_bytes.set(i64::try_from(answerer.cache_octets()).unwrap_or(i64::MAX));
+            }
+            CacheUse::None => {}
+        }
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "the one stopwatch of a request: its duration is what the service promises"
@@ -111,10 +125,11 @@ impl<A: Answerer> OcspService<A> {
         let now = self.parts.clock.now();
         let answer = match request {
             Some(request) => self.parts.answerer.answer(request, now),
-            None => malformed_request(),
+            None => Answer::error(OcspResponseStatus::MalformedRequest, None),
         };
         let Outcome { issuer, status, good, revoked, unknown } = &answer.outcome;
         let index = issuer.as_ref().map(|index| index.0);
+        self.count_cache(answer.cache);
         self.parts.metrics.count(index, *status, *good, *revoked, *unknown);
         let reply = caching::reply(asked, answer, now);
         self.parts.metrics.request_duration.observe(begin.elapsed().as_secs_f64());
@@ -164,19 +179,5 @@ pub(super) fn refuse_head(request: &Request<Incoming>) -> Option<Reply> {
             Some(last_words(StatusCode::EXPECTATION_FAILED, "Only 100-continue can be expected here.\n"))
         }
         _ => None,
-    }
-}
-
-fn malformed_request() -> Answer {
-    Answer {
-        body: Bytes::from_static(MALFORMED_REQUEST),
-        outcome: Outcome {
-            issuer: None,
-            status: OcspResponseStatus::MalformedRequest,
-            good: 0,
-            revoked: 0,
-            unknown: 0,
-        },
-        caching: None,
     }
 }

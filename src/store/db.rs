@@ -9,6 +9,7 @@
 //! durable too.
 
 use super::StoreOptions;
+use super::epochs::Epochs;
 use super::error::StoreError;
 use super::format::{BadRow, FORMAT, FORMAT_KEY, RowKey, decode_number};
 use rocksdb::{
@@ -97,6 +98,7 @@ pub struct Db {
     /// How files of `status` and of `scope_rows` are laid out, for those that are made outside RocksDB.
     layouts: [Options; 2],
     max_batch_rows: usize,
+    epochs: Epochs,
 }
 
 impl Db {
@@ -118,6 +120,7 @@ impl Db {
             access: Access::Write,
             layouts: layouts(options, &cache),
             max_batch_rows: options.max_batch_rows,
+            epochs: Epochs::new(),
         };
         // The lock is ours, so files that stand there belong to no one: a killed load left them.
         let _ = std::fs::remove_dir_all(db.staging_folder());
@@ -161,6 +164,7 @@ impl Db {
             access: Access::Read,
             layouts: layouts(options, &cache),
             max_batch_rows: options.max_batch_rows,
+            epochs: Epochs::new(),
         };
         if db.check_format()? { Ok(db) } else { Err(StoreError::Missing { path: path.to_owned() }) }
     }
@@ -219,6 +223,11 @@ impl Db {
     }
 
     /// Changed rows that one batch may hold.
+    /// Since which commit serial numbers are answered for as they are.
+    pub fn epochs(&self) -> &Epochs {
+        &self.epochs
+    }
+
     pub fn max_batch_rows(&self) -> usize {
         self.max_batch_rows
     }
