@@ -101,7 +101,7 @@ fn setting(kind: KeyKind) -> Setting {
         scopes: ScopesPolicy::Discovered,
     };
     let options = ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo };
-    let configured = Arc::new(Configured { issuers: vec![issuer], options });
+    let configured = Arc::new(Configured::new(vec![issuer], options));
     let snapshot = Snapshot::build(configured, store.view().unwrap()).unwrap();
     Setting { snapshot, certificate, _folder: folder }
 }

@@ -1,7 +1,7 @@
 //! What is loaded, for people and programs: `/api/v1/status`, `ocsprey status`, the gauges.
 
 use super::intake::Shared;
-use crate::cli::{IssuerStatus, ScopeStatus, SignerStatus, SourceStatus, Status, decimal};
+use crate::cli::{IssuerStatus, PresignedStatus, ScopeStatus, SignerStatus, SourceStatus, Status, decimal};
 use crate::ingest::{Outcome, Report, SourceReport, scope_text};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
@@ -53,6 +53,7 @@ pub(super) fn of_server(shared: &Shared) -> Status {
         started_at: Some(shared.started_at.to_string()),
         not_ready,
         store_bytes: shared.store.size_bytes().unwrap_or(0),
+        presigned: presigned(&shared.store).unwrap_or_default(),
         issuers: issuers.collect(),
         sources,
         quarantine,
@@ -93,11 +94,19 @@ pub(super) fn of_store(store: &Store, names: &[(Vec<u8>, String, String)]) -> Re
         started_at: None,
         not_ready: Vec::new(),
         store_bytes: store.size_bytes()?,
+        presigned: presigned(store)?,
         issuers,
         // Both are a running server's.
         sources: Vec::new(),
         quarantine: Vec::new(),
     })
+}
+
+fn presigned(store: &Store) -> Result<Option<PresignedStatus>, StoreError> {
+    let found = store.presigned()?;
+    let status =
+        |(answers, expires): (u64, UnixTime)| PresignedStatus { answers, first_expires: expires.to_string() };
+    Ok(found.map(status))
 }
 
 fn inventory_rows(state: InventoryState) -> Option<u64> {

@@ -19,6 +19,9 @@ pub(super) fn count(configured: usize) -> usize {
     }
 }
 
+/// Threads of a worker that read the disk for requests: as many as keep a disk's queue full.
+const DISK_THREADS: usize = 32;
+
 /// What every worker answers from.
 pub(super) struct Answering {
     pub published: Arc<Published>,
@@ -68,6 +71,7 @@ fn spawn(
 ) -> Result<JoinHandle<()>, AppError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(DISK_THREADS)
         .build()
         .map_err(|why| AppError::System { what: "a worker's runtime", why })?;
     let run = move || {

@@ -25,7 +25,9 @@ pub use crl_show::CrlSummary;
 pub use failure::{Exit, Failure};
 pub use inventory::{InventoryEntry, InventoryError, InventoryReader, distribution_point};
 pub use report::Progress;
-pub use status::{IssuerStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus, Status};
+pub use status::{
+    IssuerStatus, PresignedStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus, Status,
+};
 pub(crate) use words::{decimal, thousands};
 
 use crate::app::AppError;

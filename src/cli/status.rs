@@ -57,11 +57,22 @@ pub struct Status {
     /// Why requests are answered tryLater; empty when every issuer can answer.
     pub not_ready: Vec<String>,
     pub store_bytes: u64,
+    /// `None` where nothing is signed beforehand.
+    pub presigned: Option<PresignedStatus>,
     pub issuers: Vec<IssuerStatus>,
     /// Where CRLs come from, in order of the configuration. Empty where the store was read.
     pub sources: Vec<SourceStatus>,
     /// What was refused last at each source. Empty where the store was read.
     pub quarantine: Vec<QuarantineStatus>,
+}
+
+/// Answers that were signed beforehand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PresignedStatus {
+    pub answers: u64,
+    /// The nextUpdate of the one that runs out first.
+    pub first_expires: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,6 +228,13 @@ fn text_of(status: &Status, all: bool, now: UnixTime) -> String {
     }
     if status.store_bytes > 0 {
         out.push_str(&format!("store: {}\n", words::octets(status.store_bytes)));
+    }
+    if let Some(presigned) = &status.presigned {
+        let answers = words::count(presigned.answers, "answer", "answers");
+        out.push_str(&format!(
+            "signed beforehand: {answers}, the first runs out {}\n",
+            away(&presigned.first_expires, now)
+        ));
     }
     for issuer in &status.issuers {
         out.push_str(&format!("\n{}", issuer.name));

@@ -19,8 +19,7 @@
 use super::reply::Reply;
 use crate::ocsp::OcspResponseStatus;
 use crate::respond::{Answer, Caching};
-use crate::signing::digest;
-use crate::x509::{HashAlgorithm, UnixTime};
+use crate::x509::UnixTime;
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::header::{
@@ -57,12 +56,12 @@ pub(super) fn reply(asked: Asked<'_>, answer: Answer, now: UnixTime) -> Reply {
             let last_modified = caching.this_update.min(now);
             match asked {
                 Asked::Get(conditions) => {
-                    let hash = digest(HashAlgorithm::Sha256, &answer.body);
-                    let etag = etag(hash.as_ref());
+                    let hash = answer.body_hash();
+                    let etag = etag(&hash);
                     if is_unchanged(conditions, &etag, last_modified) {
                         status = StatusCode::NOT_MODIFIED;
                     }
-                    put_times(&mut headers, caching, last_modified, jitter(hash.as_ref(), caching), now);
+                    put_times(&mut headers, caching, last_modified, jitter(&hash, caching), now);
                     put(&mut headers, ETAG, etag);
                 }
                 Asked::Post => put_times(&mut headers, caching, last_modified, 0, now),
@@ -179,21 +178,11 @@ mod tests {
     }
 
     fn answer(body: &'static [u8], life: i64) -> Answer {
-        Answer {
-            body: Bytes::from_static(body),
-            outcome: Outcome {
-                issuer: None,
-                status: OcspResponseStatus::Successful,
-                good: 1,
-                revoked: 0,
-                unknown: 0,
-            },
-            caching: Some(Caching {
-                this_update: at(NOW - 3600),
-                produced_at: at(NOW),
-                next_update: at(NOW + life),
-            }),
-        }
+        let outcome =
+            Outcome { issuer: None, status: OcspResponseStatus::Successful, good: 1, revoked: 0, unknown: 0 };
+        let caching =
+            Caching { this_update: at(NOW - 3600), produced_at: at(NOW), next_update: at(NOW + life) };
+        Answer::new(Bytes::from_static(body), outcome, Some(caching))
     }
 
     fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {

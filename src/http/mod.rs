@@ -48,6 +48,14 @@ impl Answerer for PublishedResponder {
     fn answer(&self, request: &[u8], now: UnixTime) -> Answer {
         self.responder.respond(&self.published.load(), request, now)
     }
+
+    fn answer_from_memory(&self, request: &[u8], now: UnixTime) -> Option<Answer> {
+        self.responder.respond_from_memory(&self.published.load(), request, now)
+    }
+
+    fn cache_octets(&self) -> u64 {
+        self.responder.cache_octets()
+    }
 }
 
 /// Serves OCSP on `listener` until `shutdown` is asked for and the open connections have ended.

@@ -20,11 +20,13 @@
 //! sweeps them first.
 
 use super::db::{Batch, Cursor, Db, Durability, Family};
+use super::epochs::Touched;
 use super::error::{ReplaceError, StoreError};
 use super::format::{Body, NumberKind, encode_record, encode_unrecorded, number_key, scope_key, serial_of};
 use super::registry;
 use super::scope::{
-    DistributionPointNumber, IssuerNumber, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord, ScopeRecordDraft,
+    DistributionPointNumber, IssuerNumber, Layer, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord,
+    ScopeRecordDraft,
 };
 use super::staging::Staging;
 use super::unfinished::{self, put_rows};
@@ -49,10 +51,23 @@ pub fn replace<E>(
     let result = (|| {
         // A crash up to the commit leaves the old state: nothing is written, or files that are not part of
         // the store, or rows without a record.
-        let mut difference = Difference { db, held, issuer: next.key.issuer, few: Vec::new(), many: None };
+        let mut difference = Difference {
+            db,
+            held,
+            issuer: next.key.issuer,
+            few: Vec::new(),
+            many: None,
+            touched: Touched::nothing(),
+        };
         let change = merge(db, held, entries, &mut difference)?;
         approve(&change).map_err(ReplaceError::Source)?;
         let mut batch = db.batch()?;
+        let mut touched = std::mem::replace(&mut difference.touched, Touched::nothing());
+        // A first CRL may be what others waited for; and which of two layers counts for a serial number
+        // may turn without a row of it being changed.
+        if held.is_none() || registry::scope(db, &next.key.of_layer(Layer::Delta))?.is_some() {
+            touched.issuer(next.key.issuer);
+        }
         let (scope, is_overlaid) = difference.write(&mut batch)?;
         let record = ScopeRecord {
             number: scope,
@@ -65,7 +80,7 @@ pub fn replace<E>(
         batch.put_meta(&scope_key(&record.crl.key), &scope.0.to_be_bytes());
         // The one step. Before it the old CRL, after it the new one; there is nothing between, for
         // readers and crashes alike.
-        batch.commit(Durability::Synced)?;
+        db.epochs().commit(&touched, || batch.commit(Durability::Synced))?;
         Ok((change, is_overlaid))
     })();
     match result {
@@ -102,8 +117,10 @@ pub fn remove(db: &Db, key: &ScopeKey) -> Result<bool, StoreError> {
     batch.delete_meta(&scope_key(key));
     batch.delete_meta(&number_key(b'S', record.number.0));
     batch.put_meta(&number_key(b'P', record.number.0), &encode_unrecorded(key.issuer, None));
+    let mut touched = Touched::nothing();
+    touched.issuer(key.issuer);
     // From here no new reader sees the scope or a row of it.
-    batch.commit(Durability::Synced)?;
+    db.epochs().commit(&touched, || batch.commit(Durability::Synced))?;
     // A crash in the sweep leaves rows that nobody sees, and the mark: the next writer goes on.
     unfinished::finish(db)?;
     Ok(true)
@@ -117,10 +134,13 @@ struct Difference<'a> {
     issuer: IssuerNumber,
     few: Vec<(SerialNumber, Option<Body>)>,
     many: Option<Staging<'a>>,
+    /// Whose kept answers end with the commit.
+    touched: Touched,
 }
 
 impl Differences for Difference<'_> {
     fn add(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError> {
+        self.touched.serial(self.issuer, &serial);
         if let Some(staging) = &mut self.many {
             return staging.add(serial, body.unwrap_or(Body::GONE));
         }

@@ -8,6 +8,7 @@
 
 use super::answers::Reach;
 use super::db::{Db, Family};
+use super::epochs::{Epoch, Place};
 use super::error::StoreError;
 use super::format::{RowKey, decode_inventory, for_each_status, number_key};
 use super::registry::{self, Overlay};
@@ -50,6 +51,7 @@ self_cell!(
 /// The store at one moment. `Send` and `Sync`; shared by all readers.
 pub struct ReadView {
     pinned: Pinned,
+    epoch: Epoch,
     scopes: Vec<ScopeRecord>,
     /// Bit n: scope n has a record. Rows of others are loads under way or removals, and not shown.
     recorded: Vec<u64>,
@@ -59,6 +61,8 @@ pub struct ReadView {
 
 impl ReadView {
     pub(super) fn new(db: Arc<Db>) -> Result<Self, StoreError> {
+        // Before the snapshot is taken: it may show more than its epoch says, never less.
+        let epoch = db.epochs().current();
         let (mut scopes, mut overlays) = (Vec::new(), Vec::new());
         let pinned = Pinned::try_new(db, |db| {
             let snapshot = db.rocks().snapshot();
@@ -93,7 +97,20 @@ impl ReadView {
                 *word |= bit;
             }
         }
-        Ok(Self { pinned, scopes, recorded, overlays })
+        Ok(Self { pinned, epoch, scopes, recorded, overlays })
+    }
+
+    /// How much of the store's history it surely shows.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether what was decided from a view of this epoch still stands: nothing that concerns `place` was
+    /// committed since, nor is it about to be. It tells of the store as it is now, not of this view.
+    #[must_use]
+    pub fn is_unchanged(&self, place: Place, since: Epoch) -> bool {
+        self.pinned.borrow_owner().epochs().is_unchanged(place, since)
     }
 
     /// Every scope, in order of number.

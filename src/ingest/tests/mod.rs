@@ -78,7 +78,7 @@ impl House {
         };
         let issuers = issuers.into_iter().enumerate().map(issuer).collect();
         let options_of_answers = ResponseOptions { validity: 86_400, nonce: NoncePolicy::Echo };
-        let configured = Arc::new(Configured { issuers, options: options_of_answers });
+        let configured = Arc::new(Configured::new(issuers, options_of_answers));
         let clock = Clock::fixed(now());
         let judge = judge(&configured, &folder.path().join("scratch"), &clock, options);
         let ingest = Ingest::new(Arc::clone(&store), judge);
