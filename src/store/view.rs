@@ -71,7 +71,9 @@ impl ReadView {
             let options = |at: Option<&Snapshot<'_>>, tier| {
                 let mut read = ReadOptions::default();
                 read.set_read_tier(tier);
-                at.into_iter().for_each(|snapshot| read.set_snapshot(snapshot));
+                if let Some(snapshot) = at {
+                    read.set_snapshot(snapshot);
+                }
                 read
             };
             Ok(Moment {
