@@ -141,6 +141,7 @@ pub struct Metrics {
     pub cache_hits: IntCounter,
     pub cache_misses: IntCounter,
     pub cache_bytes: IntGauge,
+    pub nonces_shed: IntCounter,
     pub connections_open: IntGauge,
     pub store_bytes: IntGauge,
 }
@@ -239,6 +240,11 @@ impl Metrics {
             )?)?,
             cache_bytes: families
                 .add(IntGauge::new("ocsp_response_cache_bytes", "Octets in the memory cache of answers.")?)?,
+            nonces_shed: families.add(IntCounter::new(
+                "ocsp_nonce_requests_shed_total",
+                "Requests with a nonce that were told tryLater, because signing for them took half of a worker \
+                 that had no time left.",
+            )?)?,
             connections_open: families
                 .add(IntGauge::new("http_connections_open", "Open connections of the OCSP listeners.")?)?,
             store_bytes: families.add(IntGauge::new("store_bytes", "Octets of the store on disk.")?)?,

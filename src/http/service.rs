@@ -13,10 +13,11 @@ use super::caching::{self, Asked};
 use super::listener::{Limits, Serve};
 use super::ocsp_get;
 use super::ocsp_post::{self, BodyRefusal};
+use super::pressure::Pressure;
 use super::reply::{HTML, Reply, last_words, reply, text};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::ocsp::OcspResponseStatus;
+use crate::ocsp::{OcspRequest, OcspResponseStatus};
 use crate::respond::{Answer, CacheUse, Outcome};
 use crate::x509::UnixTime;
 use hyper::body::Incoming;
@@ -50,6 +51,9 @@ struct Parts<A> {
     metrics: Arc<Metrics>,
     clock: Clock,
     limits: Limits,
+    pressure: Arc<Pressure>,
+    /// What the time of requests is counted from.
+    began: Instant,
 }
 
 impl<A> Clone for OcspService<A> {
@@ -60,8 +64,16 @@ impl<A> Clone for OcspService<A> {
 
 impl<A: Answerer> OcspService<A> {
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the beginning of the one stopwatch, see `answer`")]
     pub fn new(answerer: A, metrics: Arc<Metrics>, clock: Clock, limits: Limits) -> Self {
-        Self { parts: Arc::new(Parts { answerer, metrics, clock, limits }) }
+        let (pressure, began) = (Arc::default(), Instant::now());
+        Self { parts: Arc::new(Parts { answerer, metrics, clock, limits, pressure, began }) }
+    }
+
+    /// To be told when the worker that this is the service of has nothing to do.
+    #[must_use]
+    pub fn pressure(&self) -> Arc<Pressure> {
+        Arc::clone(&self.parts.pressure)
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -124,6 +136,10 @@ impl<A: Answerer> OcspService<A> {
         let begin = Instant::now();
         let now = self.parts.clock.now();
         let answer = match request {
+            Some(request) if self.sheds(request, begin) => {
+                self.parts.metrics.nonces_shed.inc();
+                Answer::error(OcspResponseStatus::TryLater, None)
+            }
             Some(request) => self.parts.answerer.answer(request, now),
             None => Answer::error(OcspResponseStatus::MalformedRequest, None),
         };
@@ -131,9 +147,20 @@ impl<A: Answerer> OcspService<A> {
         let index = issuer.as_ref().map(|index| index.0);
         self.count_cache(answer.cache);
         self.parts.metrics.count(index, *status, *good, *revoked, *unknown);
+        let is_for_one = *status == OcspResponseStatus::Successful && answer.caching.is_none();
         let reply = caching::reply(asked, answer, now);
-        self.parts.metrics.request_duration.observe(begin.elapsed().as_secs_f64());
+        let took = begin.elapsed();
+        if is_for_one {
+            self.parts.pressure.spend(took);
+        }
+        self.parts.metrics.request_duration.observe(took.as_secs_f64());
         reply
+    }
+
+    /// Whether the request has to come later, because it has a nonce and others wait.
+    fn sheds(&self, request: &[u8], begin: Instant) -> bool {
+        self.parts.pressure.sheds(begin.duration_since(self.parts.began))
+            && OcspRequest::parse(request).is_ok_and(|request| request.nonce.is_some())
     }
 }
 
