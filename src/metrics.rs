@@ -146,6 +146,7 @@ pub struct Metrics {
     /// Requests that had to wait for the disk, and those that found too many waiting.
     pub disk_reads: IntCounter,
     pub disk_reads_refused: IntCounter,
+    pub nonces_shed: IntCounter,
     pub connections_open: IntGauge,
     pub store_bytes: IntGauge,
 }
@@ -255,6 +256,11 @@ impl Metrics {
             disk_reads_refused: families.add(IntCounter::new(
                 "ocsp_disk_reads_refused_total",
                 "Of these, requests that were answered tryLater because too many were waiting for the disk.",
+            )?)?,
+            nonces_shed: families.add(IntCounter::new(
+                "ocsp_nonce_requests_shed_total",
+                "Requests with a nonce that were told tryLater, because signing for them took half of a worker \
+                 that had no time left.",
             )?)?,
             connections_open: families
                 .add(IntGauge::new("http_connections_open", "Open connections of the OCSP listeners.")?)?,

@@ -122,7 +122,11 @@ impl House {
 }
 
 fn check(touched: impl Fn() -> Touched + Send + Sync + Copy + 'static) {
-    loom::model(move || {
+    let mut model = loom::model::Builder::new();
+    // Two turns taken away from a thread show every mistake of this kind in a second; without a bound it takes
+    // an hour and shows no other.
+    model.preemption_bound = Some(2);
+    model.check(move || {
         let known = first_epochs();
         let house = Arc::new(House::new(&known));
         let requests: Vec<_> = (0..2)

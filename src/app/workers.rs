@@ -69,9 +69,11 @@ fn spawn(
     service: OcspService<PublishedResponder>,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<()>, AppError> {
+    let pressure = service.pressure();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
+        .on_thread_park(move || pressure.rest())
         .build()
         .map_err(|why| AppError::System { what: "a worker's runtime", why })?;
     let run = move || {

@@ -12,6 +12,7 @@ mod caching;
 mod listener;
 mod ocsp_get;
 mod ocsp_post;
+mod pressure;
 mod reply;
 mod service;
 mod status_page;
@@ -23,6 +24,7 @@ pub use admin::{
     AdminService, AdminSources, CrlIntake, HealthCheck, IntakeFuture, Refusal, StatusSource, Submission,
 };
 pub use listener::{Limits, ListenError, Shutdown, listen};
+pub use pressure::Pressure;
 pub use service::{Answerer, OcspService};
 
 use crate::respond::{Answer, Responder};

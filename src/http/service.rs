@@ -13,10 +13,11 @@ use super::caching::{self, Asked};
 use super::listener::{Limits, Serve};
 use super::ocsp_get;
 use super::ocsp_post::{self, BodyRefusal};
+use super::pressure::Pressure;
 use super::reply::{HTML, Reply, last_words, reply, text};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::ocsp::OcspResponseStatus;
+use crate::ocsp::{OcspRequest, OcspResponseStatus};
 use crate::respond::{Answer, CacheUse, Outcome};
 use crate::x509::UnixTime;
 use bytes::Bytes;
@@ -61,6 +62,9 @@ struct ServiceParts<A> {
     limits: Limits,
     /// A permit for each request that may wait for the disk.
     disk_readers: Arc<Semaphore>,
+    pressure: Arc<Pressure>,
+    /// What the time of requests is counted from.
+    began: Instant,
 }
 
 impl<A> Clone for OcspService<A> {
@@ -71,9 +75,18 @@ impl<A> Clone for OcspService<A> {
 
 impl<A: Answerer> OcspService<A> {
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the beginning of the one stopwatch, see `answer`")]
     pub fn new(answerer: A, metrics: Arc<Metrics>, clock: Clock, limits: Limits) -> Self {
         let disk_readers = Arc::new(Semaphore::new(limits.disk_readers));
-        Self { parts: Arc::new(ServiceParts { answerer, metrics, clock, limits, disk_readers }) }
+        let (pressure, began) = (Arc::default(), Instant::now());
+        let parts = ServiceParts { answerer, metrics, clock, limits, disk_readers, pressure, began };
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// To be told when the worker that this is the service of has nothing to do.
+    #[must_use]
+    pub fn pressure(&self) -> Arc<Pressure> {
+        Arc::clone(&self.parts.pressure)
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -155,6 +168,10 @@ impl<A: Answerer> OcspService<A> {
         let begin = Instant::now();
         let now = self.parts.clock.now();
         let answer = match request {
+            Some(request) if self.sheds(request, begin) => {
+                self.parts.metrics.nonces_shed.inc();
+                Answer::error(OcspResponseStatus::TryLater, None)
+            }
             Some(request) => match self.parts.answerer.answer_from_memory(request, now) {
                 Some(answer) => answer,
                 None => self.answer_from_disk(request, now).await,
@@ -168,9 +185,20 @@ impl<A: Answerer> OcspService<A> {
             self.parts.metrics.presigned_hits.inc();
         }
         self.parts.metrics.count(index, *status, *good, *revoked, *unknown);
+        let is_for_one = *status == OcspResponseStatus::Successful && answer.caching.is_none();
         let reply = caching::reply(asked, answer, now);
-        self.parts.metrics.request_duration.observe(begin.elapsed().as_secs_f64());
+        let took = begin.elapsed();
+        if is_for_one {
+            self.parts.pressure.spend(took);
+        }
+        self.parts.metrics.request_duration.observe(took.as_secs_f64());
         reply
+    }
+
+    /// Whether the request has to come later, because it has a nonce and others wait.
+    fn sheds(&self, request: &[u8], begin: Instant) -> bool {
+        self.parts.pressure.sheds(begin.duration_since(self.parts.began))
+            && OcspRequest::parse(request).is_ok_and(|request| request.nonce.is_some())
     }
 }
 

@@ -13,7 +13,7 @@
 //!
 //! **Flood-proof.** While there is room, or an answer that has ended, everything is kept. An answer that
 //! still counts gives way only to a request that was turned away before and came again: a
-//! set remembers its last [`SEEN`] strangers. Who was asked for again since is passed over once. So random serial
+//! set remembers its last eight strangers. Who was asked for again since is passed over once. So random serial
 //! numbers displace each other at most.
 //!
 //! **Concurrency.** One cache for all threads: cards are asked about once and again from another core, and a
@@ -35,7 +35,7 @@ const WAYS: usize = 8;
 const SET_OCTETS: u32 = 10 << 10;
 /// Octets beside request and answer: the entry, three allocations and what the allocator rounds up.
 const ENTRY_OCTETS: usize = 320;
-/// Strangers that a set remembers.
+/// Strangers that a word remembers; a set has two words.
 const SEEN: u32 = 4;
 
 /// What an answer depends on, and where to look for it.
@@ -48,6 +48,7 @@ pub(super) struct Key<'a> {
 
 impl Key<'_> {
     /// Where in a set to look first. Never 0, which stands for an empty place.
+    #[expect(clippy::cast_possible_truncation, reason = "half of the hash")]
     fn tag(&self) -> u32 {
         self.hash as u32 | 1
     }
@@ -74,8 +75,8 @@ struct Entry {
 #[repr(align(64))]
 struct Set {
     tags: [AtomicU32; WAYS],
-    /// Tags of the last strangers, 16 bits each, the latest lowest.
-    seen: AtomicU64,
+    /// Tags of the last strangers, 16 bits each, the latest lowest; even and odd ones apart.
+    seen: [AtomicU64; 2],
     /// Of the entries, and of those about to be put in.
     octets: AtomicU32,
     entries: [ArcSwapOption<Entry>; WAYS],
@@ -173,6 +174,7 @@ impl AnswerCache {
         }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "less than a usize was multiplied")]
     fn set(&self, key: &Key<'_>) -> Option<&Set> {
         // The high bits choose the set, the low ones the tag.
         let at = (u128::from(key.hash) * self.sets.len() as u128) >> 64;
@@ -205,7 +207,7 @@ impl AnswerCache {
             return None;
         }
         // Twice round from a place that differs from key to key: those found since keep theirs the first time.
-        let start = key.hash as usize >> 8;
+        let start = usize::from(key.hash.to_le_bytes()[1]);
         for step in 0..2 * WAYS {
             let place = (start + step) % WAYS;
             let standing = standings.get_mut(place)?;
@@ -244,7 +246,7 @@ impl Set {
     fn new() -> Self {
         Self {
             tags: array::from_fn(|_| AtomicU32::new(0)),
-            seen: AtomicU64::new(0),
+            seen: array::from_fn(|_| AtomicU64::new(0)),
             octets: AtomicU32::new(0),
             entries: array::from_fn(|_| ArcSwapOption::empty()),
         }
@@ -281,12 +283,14 @@ impl Set {
     /// Whether a stranger with this tag was here lately. It is remembered from now on.
     fn has_seen(&self, tag: u32) -> bool {
         let tag = u64::from(tag >> 16);
-        let seen = self.seen.load(Ordering::Relaxed);
+        let [even, odd] = &self.seen;
+        let word = if tag % 2 == 0 { even } else { odd };
+        let seen = word.load(Ordering::Relaxed);
         if (0..SEEN).any(|at| seen >> (16 * at) & 0xffff == tag) {
             return true;
         }
         // Two at once may forget one of them: it comes again.
-        self.seen.store(seen << 16 | tag, Ordering::Relaxed);
+        word.store(seen << 16 | tag, Ordering::Relaxed);
         false
     }
 }

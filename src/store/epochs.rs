@@ -30,6 +30,7 @@ pub struct Place {
 
 impl Place {
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "halves of a product, and a remainder")]
     pub fn of(issuer: IssuerNumber, serial: &SerialNumber) -> Self {
         let octets = serial.padded();
         let word = |at: usize| {
@@ -47,6 +48,7 @@ impl Place {
         Self { serial: (mixed % SERIAL_PLACES as u64) as u32, issuer: Self::of_issuer(issuer) }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "there are few places")]
     const fn of_issuer(issuer: IssuerNumber) -> u32 {
         issuer.get() % ISSUER_PLACES as u32
     }

@@ -33,7 +33,9 @@ fn t37_a_flood_of_random_serial_numbers_stays_within_its_bounds_and_displaces_no
     // What is asked for all the time; twice, so that those whose place was taken come in.
     let favourites = 0..40;
     for _ in 0..3 {
-        favourites.clone().for_each(|number| drop(ask(number)));
+        for number in favourites.clone() {
+            ask(number);
+        }
     }
     let before: HashSet<u32> = favourites.clone().filter(|&number| ask(number)).collect();
     assert!(before.len() >= 38, "{before:?}");
@@ -56,10 +58,14 @@ fn who_is_asked_for_again_takes_the_place_of_who_is_not() {
         house.responder.respond(&snapshot, &house.one.about(&card(number)), now()).cache == CacheUse::Hit
     };
     // Full of what nobody asks for again.
-    (0..2000).for_each(|number| drop(ask(number)));
+    for number in 0..2000 {
+        ask(number);
+    }
     let newcomers = 5000..5040;
     for _ in 0..4 {
-        newcomers.clone().for_each(|number| drop(ask(number)));
+        for number in newcomers.clone() {
+            ask(number);
+        }
     }
     let kept = newcomers.filter(|&number| ask(number)).count();
     assert!(kept >= 34, "{kept}");
@@ -71,7 +77,9 @@ fn answers_that_have_ended_give_way_at_once() {
     let fill = |house: &House, numbers: std::ops::Range<u32>| {
         let snapshot = house.snapshot();
         let ask = |number| house.responder.respond(&snapshot, &house.one.about(&card(number)), now()).cache;
-        numbers.clone().for_each(|number| drop(ask(number)));
+        for number in numbers.clone() {
+            ask(number);
+        }
         numbers.filter(|&number| ask(number) == CacheUse::Hit).count()
     };
     fill(&house, 0..2000);
