@@ -1,24 +1,23 @@
-//! Answers: their encoding without the signature, and whole ones, from a request's octets on.
+//! The encoding of answers, without their signature.
 //!
 //! `cargo bench --bench answer`
 
 #![allow(clippy::unwrap_used, reason = "a benchmark stops where it fails")]
 
 #[path = "support/octets.rs"]
+#[allow(dead_code, reason = "shared by several benchmarks")]
 mod octets;
-#[path = "support/setting.rs"]
-mod setting;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use ocsprey::ocsp::{
-    CertStatus, OcspResponseStatus, ParsedResponse, ResponseData, ResponseTemplate, SingleResponse,
-};
-use ocsprey::respond::Responder;
-use ocsprey::signing::KeyKind;
-use ocsprey::x509::HashAlgorithm;
-use setting::{DAY, REVOKED, Setting, now, setting};
+use ocsprey::ocsp::{CertStatus, ParsedResponse, ResponseData, ResponseTemplate, SingleResponse};
+use ocsprey::x509::{HashAlgorithm, UnixTime};
 use std::hint::black_box;
-use std::sync::Arc;
+
+const DAY: i64 = 86_400;
+
+fn now() -> UnixTime {
+    UnixTime::from_civil(2026, 11, 22, 12, 0, 0).unwrap()
+}
 
 fn encode(c: &mut Criterion) {
     let id = octets::cert_id(b"a name", b"a key", HashAlgorithm::Sha1, 1);
@@ -47,33 +46,5 @@ fn encode(c: &mut Criterion) {
     c.bench_function("answer/encoding without the signature", |b| b.iter(write));
 }
 
-fn respond(c: &mut Criterion) {
-    let responder = Responder::new();
-    let mut group = c.benchmark_group("answer");
-    for kind in [KeyKind::P256, KeyKind::Ed25519] {
-        let Setting { snapshot, certificate, _folder } = setting(kind, |key| Arc::new(key));
-        for (status, number) in [("good", REVOKED + 1), ("revoked", 4711)] {
-            let (name, key) = (certificate.subject(), certificate.public_key().bits());
-            let request = octets::request(&[octets::cert_id(name, key, HashAlgorithm::Sha1, number)], None);
-            let outcome = responder.respond(&snapshot, &request, now()).outcome;
-            assert_eq!(outcome.status, OcspResponseStatus::Successful);
-            assert_eq!((outcome.good, outcome.revoked), if status == "good" { (1, 0) } else { (0, 1) });
-            group.bench_function(format!("whole, {kind}, {status}"), |b| {
-                b.iter(|| responder.respond(&snapshot, black_box(&request), now()).body.len());
-            });
-        }
-        let stranger = octets::cert_id(b"nobody", b"of ours", HashAlgorithm::Sha1, 1);
-        let request = octets::request(&[stranger], None);
-        let outcome = responder.respond(&snapshot, &request, now()).outcome;
-        assert_eq!(outcome.status, OcspResponseStatus::Unauthorized);
-        if kind == KeyKind::P256 {
-            group.bench_function("whole, unauthorized", |b| {
-                b.iter(|| responder.respond(&snapshot, black_box(&request), now()).body.len());
-            });
-        }
-    }
-    group.finish();
-}
-
-criterion_group!(benches, encode, respond);
+criterion_group!(benches, encode);
 criterion_main!(benches);

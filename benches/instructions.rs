@@ -11,13 +11,14 @@
 #[path = "support/octets.rs"]
 mod octets;
 #[path = "support/setting.rs"]
+#[allow(dead_code, reason = "shared by several benchmarks")]
 mod setting;
 
 use ocsprey::ocsp::{CertStatus, OcspRequest, ResponseData, ResponseTemplate, SingleResponse};
 use ocsprey::respond::Responder;
 use ocsprey::signing::{KeyKind, SignError, Signer, SoftwareKey};
 use ocsprey::x509::{HashAlgorithm, PublicKey, SignatureAlgorithm};
-use setting::{DAY, REVOKED, Setting, now, setting};
+use setting::{DAY, REVOKED, Setting, now, setting_with};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -87,7 +88,7 @@ fn answer_der(count: u32) -> usize {
 
 /// Requests about different serial numbers: nothing that was answered before helps.
 fn respond(count: u32, case: &str) -> usize {
-    let Setting { snapshot, certificate, _folder } = setting(KeyKind::Ed25519, |key| Arc::new(Instant(key)));
+    let Setting { snapshot, certificate, .. } = &setting_with(KeyKind::Ed25519, |key| Arc::new(Instant(key)));
     let stranger = case == "respond-unauthorized";
     let name: &[u8] = if stranger { b"nobody" } else { certificate.subject() };
     let first = if case == "respond-revoked" { REVOKED - count } else { REVOKED };
@@ -106,7 +107,7 @@ fn respond(count: u32, case: &str) -> usize {
     let responder = Responder::new();
     let mut seen = (0, 0, 0);
     let answered = counted(count, &mut |number| {
-        let answer = responder.respond(&snapshot, &requests[number as usize], now());
+        let answer = responder.respond(snapshot, &requests[number as usize], now());
         seen.0 += answer.outcome.good;
         seen.1 += answer.outcome.revoked;
         usize::from(!answer.body.is_empty())

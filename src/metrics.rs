@@ -148,6 +148,12 @@ pub struct Metrics {
     pub cache_hits: IntCounter,
     pub cache_misses: IntCounter,
     pub cache_bytes: IntGauge,
+    /// Answers that were signed beforehand and read from the store.
+    pub presigned_hits: IntCounter,
+    /// Requests that had to wait for the disk, and those that found too many waiting.
+    pub disk_reads: IntCounter,
+    pub disk_reads_refused: IntCounter,
+    pub nonces_shed: IntCounter,
     pub connections_open: IntGauge,
     pub store_bytes: IntGauge,
     /// 1 while every issuer can answer; whoever renders the metrics says so first.
@@ -262,6 +268,23 @@ impl Metrics {
             )?)?,
             cache_bytes: families
                 .add(IntGauge::new("ocsp_response_cache_bytes", "Octets in the memory cache of answers.")?)?,
+            presigned_hits: families.add(IntCounter::new(
+                "ocsp_presigned_hits_total",
+                "Answers that were signed beforehand, read from the store.",
+            )?)?,
+            disk_reads: families.add(IntCounter::new(
+                "ocsp_disk_reads_total",
+                "Requests that needed rows of the store that were not in its memory.",
+            )?)?,
+            disk_reads_refused: families.add(IntCounter::new(
+                "ocsp_disk_reads_refused_total",
+                "Of these, requests that were answered tryLater because too many were waiting for the disk.",
+            )?)?,
+            nonces_shed: families.add(IntCounter::new(
+                "ocsp_nonce_requests_shed_total",
+                "Requests with a nonce that were told tryLater, because signing for them took half of a worker \
+                 that had no time left.",
+            )?)?,
             connections_open: families
                 .add(IntGauge::new("http_connections_open", "Open connections of the OCSP listeners.")?)?,
             store_bytes: families.add(IntGauge::new("store_bytes", "Octets of the store on disk.")?)?,
@@ -396,6 +419,9 @@ mod tests {
             "ocsp_response_cache_hits_total 0\n",
             "ocsp_response_cache_misses_total 0\n",
             "ocsp_response_cache_bytes 0\n",
+            "ocsp_presigned_hits_total 0\n",
+            "ocsp_disk_reads_total 0\n",
+            "ocsp_disk_reads_refused_total 0\n",
             "ocsp_signatures_total{issuer=\"auth\"} 0\n",
             "ocsp_sign_duration_seconds_count{issuer=\"auth\"} 0\n",
             "http_connections_open 0\n",

@@ -1,5 +1,6 @@
-//! A CA, its key and a store with its CRL, for benchmarks of whole answers.
+//! A store, an issuer and its CRL, for benchmarks and for whoever counts allocations.
 
+use super::octets;
 use der::{Decode, Encode};
 use ocsprey::signing::{
     CertificateSigner, KeyKind, ResponderIdentity, SignatureOctets, Signer, SoftwareKey, digest,
@@ -44,11 +45,16 @@ fn authority(key: &SoftwareKey) -> Certificate {
 pub struct Setting {
     pub snapshot: Snapshot,
     pub certificate: Certificate,
-    pub _folder: TempDir,
+    _folder: TempDir,
+}
+
+/// An issuer that answers by itself, with a CRL of 100,000 entries in the store.
+pub fn setting(kind: KeyKind) -> Setting {
+    setting_with(kind, |key| Arc::new(key))
 }
 
 /// An issuer that answers by itself, with what `signer` makes of its key and a CRL of 100,000 entries.
-pub fn setting(kind: KeyKind, signer: impl FnOnce(SoftwareKey) -> Arc<dyn Signer>) -> Setting {
+pub fn setting_with(kind: KeyKind, signer: impl FnOnce(SoftwareKey) -> Arc<dyn Signer>) -> Setting {
     let (key, _) = SoftwareKey::generate(kind).unwrap();
     let certificate = authority(&key);
     let folder = tempfile::tempdir().unwrap();
@@ -90,7 +96,20 @@ pub fn setting(kind: KeyKind, signer: impl FnOnce(SoftwareKey) -> Arc<dyn Signer
         crl_issuers: Vec::new(),
     };
     let options = ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo };
-    let configured = Arc::new(Configured { issuers: vec![issuer], options });
+    let configured = Arc::new(Configured::new(vec![issuer], options));
     let snapshot = Snapshot::build(configured, store.view().unwrap()).unwrap();
     Setting { snapshot, certificate, _folder: folder }
+}
+
+impl Setting {
+    /// A request about one card of this CA.
+    pub fn request(&self, number: u32, nonce: Option<&[u8]>) -> Vec<u8> {
+        let (name, key) = (self.certificate.subject(), self.certificate.public_key().bits());
+        octets::request(&[octets::cert_id(name, key, HashAlgorithm::Sha1, number)], nonce)
+    }
+}
+
+/// A request about somebody else's card.
+pub fn strangers_request() -> Vec<u8> {
+    octets::request(&[octets::cert_id(b"nobody", b"of ours", HashAlgorithm::Sha1, 1)], None)
 }

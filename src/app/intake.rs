@@ -14,6 +14,7 @@
 use super::inventories::Inventories;
 use super::issuers;
 use super::partitions::Partitions;
+use super::presigning::RefreshOptions;
 use super::quarantine::Quarantine;
 use super::{Fault, working_store_options};
 use crate::clock::Clock;
@@ -407,7 +408,10 @@ impl Intake {
         let fixed = [
             ("server.listen", config.server != self.config.server),
             ("admin.listen", config.admin != self.config.admin),
-            ("store.path", config.store != self.config.store),
+            ("store.path", config.store.path != self.config.store.path),
+            ("store.cache_size", config.store.cache_size != self.config.store.cache_size),
+            ("response.refresh_threads", RefreshOptions::of(&config) != RefreshOptions::of(&self.config)),
+            ("response.cache_size", config.response.cache_size != self.config.response.cache_size),
         ];
         for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
             tracing::warn!(key, "this setting changes only with a restart");

@@ -266,7 +266,7 @@ pub(super) fn configured(
         validity: i64::try_from(config.response.validity.as_secs()).unwrap_or(i64::MAX),
         nonce: config.response.nonce,
     };
-    Ok(Configured { issuers, options })
+    Ok(Configured::new(issuers, options))
 }
 
 /// A signer whose signatures are counted and timed.

@@ -79,7 +79,7 @@ pub fn presign<P: Fn(u64) + Sync>(
     let snapshot = Snapshot::build(configured, store.view()?)?;
     // Who asked for one issuer has said nothing of the others'.
     if issuer.is_none() {
-        forget_others(&store, &snapshot)?;
+        forget_others(&store, &snapshot, clock.now())?;
     }
     let threads = super::workers::count(0);
     let mut work =
@@ -95,9 +95,9 @@ pub fn presign<P: Fn(u64) + Sync>(
 }
 
 /// Takes away the answers of keys and forms that are not configured any more.
-fn forget_others(store: &Store, snapshot: &Snapshot) -> Result<(), StoreError> {
+fn forget_others(store: &Store, snapshot: &Snapshot, now: UnixTime) -> Result<(), StoreError> {
     let kept: Vec<_> = series(snapshot, None).map(|one| one.series.number).collect();
-    let forgotten = store.forget_series_but(&kept)?;
+    let forgotten = store.forget_series_but(&kept, now)?;
     if forgotten > 0 {
         tracing::info!(
             series = forgotten,
@@ -343,7 +343,7 @@ fn sign_chunk(
 }
 
 /// What the refresher is told by the configuration.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RefreshOptions {
     pub threads: usize,
     pub limit: Option<u64>,
@@ -366,13 +366,12 @@ pub(super) struct Refresher {
     /// The CRL of each scope as it was then; `None` before the first look.
     crls: Option<HashMap<ScopeNumber, [u8; 32]>>,
     next_due: UnixTime,
-    has_forgotten: bool,
 }
 
 impl Refresher {
     pub fn new(shared: Arc<Shared>, options: RefreshOptions, stop: Arc<AtomicBool>) -> Self {
         let next_due = UnixTime::MIN;
-        Self { shared, options, stop, seen: Weak::new(), crls: None, next_due, has_forgotten: false }
+        Self { shared, options, stop, seen: Weak::new(), crls: None, next_due }
     }
 
     /// Works until the other end of `ended` is dropped; with `stop`, it leaves off what is under way.
@@ -400,11 +399,8 @@ impl Refresher {
         self.seen = Arc::downgrade(&snapshot);
         let shared = Arc::clone(&self.shared);
         let store = &shared.store;
-        if !self.has_forgotten {
-            forget_others(store, &snapshot)?;
-            self.has_forgotten = true;
-        }
         if is_new {
+            forget_others(store, &snapshot, now)?;
             self.sign_changed(&snapshot)?;
         }
         let RefreshOptions { threads, limit } = self.options;

@@ -57,7 +57,7 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let admin = config.admin.listen.map(listen).transpose()?;
     let answering = Answering {
         published: Arc::clone(&shared.published),
-        responder: Arc::new(Responder::new()),
+        responder: Arc::new(Responder::with_cache(config.response.cache_size)),
         metrics,
         clock,
         limits: Limits::default(),

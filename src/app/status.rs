@@ -2,7 +2,7 @@
 
 use super::intake::Shared;
 use crate::cli::decimal;
-use crate::http::{IssuerStatus, ScopeStatus, SignerStatus, SourceStatus, Status};
+use crate::http::{IssuerStatus, PresignedStatus, ScopeStatus, SignerStatus, SourceStatus, Status};
 use crate::ingest::{Outcome, Report, SourceReport, scope_text};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
@@ -63,6 +63,7 @@ pub(super) fn of_server(shared: &Shared) -> Status {
         started_at: Some(shared.started_at.to_string()),
         not_ready,
         store_bytes: shared.store.size_bytes().unwrap_or(0),
+        presigned: presigned(&shared.store).unwrap_or_default(),
         issuers: issuers.collect(),
         sources,
         quarantine,
@@ -104,11 +105,19 @@ pub(super) fn of_store(store: &Store, names: &[(Vec<u8>, String, String)]) -> Re
         started_at: None,
         not_ready: Vec::new(),
         store_bytes: store.size_bytes()?,
+        presigned: presigned(store)?,
         issuers,
         // Both are a running server's.
         sources: Vec::new(),
         quarantine: Vec::new(),
     })
+}
+
+fn presigned(store: &Store) -> Result<Option<PresignedStatus>, StoreError> {
+    let found = store.presigned()?;
+    let status =
+        |(answers, expires): (u64, UnixTime)| PresignedStatus { answers, first_expires: expires.to_string() };
+    Ok(found.map(status))
 }
 
 fn inventory_rows(state: InventoryState) -> Option<u64> {

@@ -19,6 +19,9 @@ pub(super) fn count(configured: usize) -> usize {
     }
 }
 
+/// Threads of a worker that read the disk for requests: as many as keep a disk's queue full.
+const DISK_THREADS: usize = 32;
+
 /// What every worker answers from.
 pub(super) struct Answering {
     pub published: Arc<Published>,
@@ -66,8 +69,11 @@ fn spawn(
     service: OcspService<PublishedResponder>,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<()>, AppError> {
+    let pressure = service.pressure();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .on_thread_park(move || pressure.rest())
         .build()
         .map_err(|why| AppError::System { what: "a worker's runtime", why })?;
     let run = move || {

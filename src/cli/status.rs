@@ -137,6 +137,13 @@ fn text_of(status: &Status, all: bool, now: UnixTime) -> String {
     if status.store_bytes > 0 {
         out.push_str(&format!("store: {}\n", words::octets(status.store_bytes)));
     }
+    if let Some(presigned) = &status.presigned {
+        let answers = words::count(presigned.answers, "answer", "answers");
+        out.push_str(&format!(
+            "signed beforehand: {answers}, the first runs out {}\n",
+            away(&presigned.first_expires, now)
+        ));
+    }
     for issuer in &status.issuers {
         out.push_str(&format!("\n{}", issuer.name));
         if !issuer.subject.is_empty() {

@@ -19,15 +19,15 @@
 use super::reply::Reply;
 use crate::ocsp::OcspResponseStatus;
 use crate::respond::{Answer, Caching};
-use crate::signing::digest;
-use crate::x509::{HashAlgorithm, UnixTime};
-use bytes::{BufMut, Bytes, BytesMut};
+use crate::x509::UnixTime;
+use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::header::{
     CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, LAST_MODIFIED,
 };
 use hyper::{Response, StatusCode};
+use std::cell::RefCell;
 use std::fmt::Write;
 
 /// The media type of an answer (RFC 6960 appendix C.2).
@@ -50,19 +50,19 @@ pub(super) enum Asked<'a> {
 
 /// The response that carries `answer`, or 304 where the client has it already.
 pub(super) fn reply(asked: Asked<'_>, answer: Answer, now: UnixTime) -> Reply {
-    let mut headers = HeaderMap::with_capacity(8);
+    let mut headers = HeaderMap::with_capacity(6);
     let mut status = StatusCode::OK;
     match (&answer.caching, answer.outcome.status) {
         (Some(caching), OcspResponseStatus::Successful) => {
             let last_modified = caching.this_update.min(now);
             match asked {
                 Asked::Get(conditions) => {
-                    let hash = digest(HashAlgorithm::Sha256, &answer.body);
-                    let etag = etag(hash.as_ref());
+                    let hash = answer.body_hash();
+                    let etag = etag(&hash);
                     if is_unchanged(conditions, &etag, last_modified) {
                         status = StatusCode::NOT_MODIFIED;
                     }
-                    put_times(&mut headers, caching, last_modified, jitter(hash.as_ref(), caching), now);
+                    put_times(&mut headers, caching, last_modified, jitter(&hash, caching), now);
                     put(&mut headers, ETAG, etag);
                 }
                 Asked::Post => put_times(&mut headers, caching, last_modified, 0, now),
@@ -102,12 +102,63 @@ fn put_times(
     now: UnixTime,
 ) {
     let max_age = caching.next_update.since(now).saturating_sub(1 + jitter).max(0);
-    let mut control = BytesMut::with_capacity(80);
-    if write!(control, "max-age={max_age}, public, no-transform, must-revalidate").is_ok() {
-        put(headers, CACHE_CONTROL, control.freeze());
+    put(headers, CACHE_CONTROL, cache_control(max_age));
+    DATES.with_borrow_mut(|dates| {
+        for (name, time) in [(EXPIRES, caching.next_update), (LAST_MODIFIED, last_modified)] {
+            if let Some(date) = dates.written(time) {
+                headers.insert(name, date);
+            }
+        }
+    });
+}
+
+/// `max-age=N, public, …`, without the machinery of `format!`, which takes as long as a look into the cache.
+fn cache_control(max_age: i64) -> Bytes {
+    const BEFORE: &[u8] = b"max-age=";
+    const BEHIND: &[u8] = b", public, no-transform, must-revalidate";
+    // An i64 has 19 digits at the most.
+    let (mut digits, mut first, mut rest) = ([b'0'; 20], 19, max_age.unsigned_abs());
+    loop {
+        if let Some(digit) = digits.get_mut(first) {
+            *digit = b'0' + (rest % 10).to_le_bytes()[0];
+        }
+        rest /= 10;
+        if rest == 0 || first == 0 {
+            break;
+        }
+        first -= 1;
     }
-    put(headers, EXPIRES, imf_fixdate(caching.next_update));
-    put(headers, LAST_MODIFIED, imf_fixdate(last_modified));
+    let digits = digits.get(first..).unwrap_or_default();
+    let mut control = BytesMut::with_capacity(BEFORE.len() + digits.len() + BEHIND.len());
+    control.extend_from_slice(BEFORE);
+    control.extend_from_slice(digits);
+    control.extend_from_slice(BEHIND);
+    control.freeze()
+}
+
+thread_local! {
+    static DATES: RefCell<Dates> = const { RefCell::new(Dates { last: [None, None, None, None], next: 0 }) };
+}
+
+/// The dates that were written last: the answers of a CRL share theirs.
+struct Dates {
+    last: [Option<(UnixTime, HeaderValue)>; 4],
+    next: usize,
+}
+
+impl Dates {
+    /// `time` as an HTTP date. `None` for a year that HTTP cannot write.
+    fn written(&mut self, time: UnixTime) -> Option<HeaderValue> {
+        if let Some((_, date)) = self.last.iter().flatten().find(|(known, _)| *known == time) {
+            return Some(date.clone());
+        }
+        let date = HeaderValue::from_maybe_shared(imf_fixdate(time)).ok()?;
+        self.next = (self.next + 1) % self.last.len();
+        if let Some(oldest) = self.last.get_mut(self.next) {
+            *oldest = Some((time, date.clone()));
+        }
+        Some(date)
+    }
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: Bytes) {
@@ -126,17 +177,15 @@ fn jitter(hash: &[u8], caching: &Caching) -> i64 {
 }
 
 /// The hash in hexadecimal, quoted: a strong validator (RFC 9919 7.2).
-fn etag(hash: &[u8]) -> Bytes {
+fn etag(hash: &[u8; 32]) -> Bytes {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
-    let mut tag = BytesMut::with_capacity(66);
-    tag.put_u8(b'"');
-    for octet in hash {
-        tag.put_u8(digit(octet >> 4));
-        tag.put_u8(digit(octet & 0x0f));
+    let mut tag = [b'"'; 66];
+    let (_, digits) = tag.split_at_mut(1);
+    for (pair, octet) in digits.chunks_exact_mut(2).zip(hash) {
+        pair.copy_from_slice(&[digit(octet >> 4), digit(octet & 0x0f)]);
     }
-    tag.put_u8(b'"');
-    tag.freeze()
+    Bytes::copy_from_slice(&tag)
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 5.6.7).
@@ -179,21 +228,11 @@ mod tests {
     }
 
     fn answer(body: &'static [u8], life: i64) -> Answer {
-        Answer {
-            body: Bytes::from_static(body),
-            outcome: Outcome {
-                issuer: None,
-                status: OcspResponseStatus::Successful,
-                good: 1,
-                revoked: 0,
-                unknown: 0,
-            },
-            caching: Some(Caching {
-                this_update: at(NOW - 3600),
-                produced_at: at(NOW),
-                next_update: at(NOW + life),
-            }),
-        }
+        let outcome =
+            Outcome { issuer: None, status: OcspResponseStatus::Successful, good: 1, revoked: 0, unknown: 0 };
+        let caching =
+            Caching { this_update: at(NOW - 3600), produced_at: at(NOW), next_update: at(NOW + life) };
+        Answer::new(Bytes::from_static(body), outcome, Some(caching))
     }
 
     fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
@@ -305,6 +344,24 @@ mod tests {
         for reply in [signed, error] {
             for name in ["expires", "etag", "last-modified"] {
                 assert_eq!(header(&reply, name), "");
+            }
+        }
+    }
+
+    #[test]
+    fn max_age_is_written_as_a_number_is() {
+        for seconds in [0, 1, 9, 10, 99, 86_400, 1_234_567_890, i64::MAX] {
+            let expected = format!("max-age={seconds}, public, no-transform, must-revalidate");
+            assert_eq!(cache_control(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn dates_that_are_remembered_are_those_that_were_asked_for() {
+        let mut dates = Dates { last: Default::default(), next: 0 };
+        for round in 0..3 {
+            for seconds in [0, 1, 1, 0, 2, 3, 4, 5, 0, 1_700_000_000 + round] {
+                assert_eq!(dates.written(at(seconds)).unwrap().as_bytes(), imf_fixdate(at(seconds)));
             }
         }
     }

@@ -68,6 +68,8 @@ pub struct Limits {
     pub idle: Duration,
     /// Connections of one listener at a time.
     pub connections: usize,
+    /// Requests of one worker that may wait for the disk at a time.
+    pub disk_readers: usize,
     /// How long requests in flight have to end after shutdown was asked for.
     pub drain: Duration,
 }
@@ -80,6 +82,7 @@ impl Default for Limits {
             stall: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             connections: 10_000,
+            disk_readers: 512,
             drain: Duration::from_secs(10),
         }
     }

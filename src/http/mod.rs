@@ -13,6 +13,7 @@ mod history;
 mod listener;
 mod ocsp_get;
 mod ocsp_post;
+mod pressure;
 mod reply;
 mod service;
 mod status;
@@ -27,8 +28,11 @@ pub use admin::{
     StatusSource, Submission,
 };
 pub use listener::{Limits, ListenError, Shutdown, listen};
+pub use pressure::Pressure;
 pub use service::{Answerer, OcspService};
-pub use status::{IssuerStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus, Status, time_of};
+pub use status::{
+    IssuerStatus, PresignedStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus, Status, time_of,
+};
 
 use crate::respond::{Answer, Responder};
 use crate::snapshot::Published;
@@ -52,6 +56,14 @@ impl PublishedResponder {
 impl Answerer for PublishedResponder {
     fn answer(&self, request: &[u8], now: UnixTime) -> Answer {
         self.responder.respond(&self.published.load(), request, now)
+    }
+
+    fn answer_from_memory(&self, request: &[u8], now: UnixTime) -> Option<Answer> {
+        self.responder.respond_from_memory(&self.published.load(), request, now)
+    }
+
+    fn cache_octets(&self) -> u64 {
+        self.responder.cache_octets()
     }
 }
 

@@ -13,42 +13,58 @@ use super::caching::{self, Asked};
 use super::listener::{Limits, Serve};
 use super::ocsp_get;
 use super::ocsp_post::{self, BodyRefusal};
+use super::pressure::Pressure;
 use super::reply::{HTML, Reply, last_words, reply, text};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::ocsp::OcspResponseStatus;
-use crate::respond::{Answer, Outcome};
+use crate::ocsp::{OcspRequest, OcspResponseStatus};
+use crate::respond::{Answer, CacheUse, Outcome};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, EXPECT, HOST, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::Semaphore;
 
 /// Gives the OCSP answer to a request: `respond`, with the snapshot of the moment.
 ///
-/// It is called on the thread that serves the connection, and must neither block nor panic.
+/// [`Answerer::answer_from_memory`] is called on the thread that serves the connection and must not block;
+/// where it has no answer, [`Answerer::answer`] is called on a thread that may. Neither may panic.
 pub trait Answerer: Send + Sync + 'static {
     fn answer(&self, request: &[u8], now: UnixTime) -> Answer;
+
+    /// The same, if it needs no look at the disk; else `None`.
+    fn answer_from_memory(&self, request: &[u8], now: UnixTime) -> Option<Answer> {
+        Some(self.answer(request, now))
+    }
+
+    /// Octets of the answers that it keeps in memory.
+    fn cache_octets(&self) -> u64 {
+        0
+    }
 }
 
 /// What a person's browser shows.
 const FRONT_PAGE: &str = include_str!("front_page.html");
 
-/// OCSPResponse { responseStatus malformedRequest }, for what is not even base64.
-const MALFORMED_REQUEST: &[u8] = &[0x30, 0x03, 0x0a, 0x01, 0x01];
-
 /// Answers OCSP requests. Clones share everything.
 pub struct OcspService<A> {
-    parts: Arc<Parts<A>>,
+    parts: Arc<ServiceParts<A>>,
 }
 
-struct Parts<A> {
+struct ServiceParts<A> {
     answerer: A,
     metrics: Arc<Metrics>,
     clock: Clock,
     limits: Limits,
+    /// A permit for each request that may wait for the disk.
+    disk_readers: Arc<Semaphore>,
+    pressure: Arc<Pressure>,
+    /// What the time of requests is counted from.
+    began: Instant,
 }
 
 impl<A> Clone for OcspService<A> {
@@ -59,8 +75,18 @@ impl<A> Clone for OcspService<A> {
 
 impl<A: Answerer> OcspService<A> {
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the beginning of the one stopwatch, see `answer`")]
     pub fn new(answerer: A, metrics: Arc<Metrics>, clock: Clock, limits: Limits) -> Self {
-        Self { parts: Arc::new(Parts { answerer, metrics, clock, limits }) }
+        let disk_readers = Arc::new(Semaphore::new(limits.disk_readers));
+        let (pressure, began) = (Arc::default(), Instant::now());
+        let parts = ServiceParts { answerer, metrics, clock, limits, disk_readers, pressure, began };
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// To be told when the worker that this is the service of has nothing to do.
+    #[must_use]
+    pub fn pressure(&self) -> Arc<Pressure> {
+        Arc::clone(&self.parts.pressure)
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -71,19 +97,19 @@ impl<A: Answerer> OcspService<A> {
         &self.parts.metrics
     }
 
-    fn get(&self, request: &Request<Incoming>) -> Reply {
-        let path = request.uri().path();
+    async fn get(&self, head: &Parts) -> Reply {
+        let path = head.uri.path();
         if ocsp_get::is_bare(path) {
             return reply(StatusCode::OK, HTML, FRONT_PAGE);
         }
         let octets = ocsp_get::decode(path);
-        self.answer(octets.as_ref().map(AsRef::as_ref), Asked::Get(request.headers()))
+        self.answer(octets.as_ref().map(AsRef::as_ref), Asked::Get(&head.headers)).await
     }
 
     async fn post(&self, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
         match ocsp_post::read(&head.headers, body, self.parts.limits.body_octets).await {
-            Ok(octets) => self.answer(Some(&octets), Asked::Post),
+            Ok(octets) => self.answer(Some(&octets), Asked::Post).await,
             Err(BodyRefusal::MediaType) => last_words(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "An OCSP request is posted as application/ocsp-request.\n",
@@ -102,23 +128,77 @@ impl<A: Answerer> OcspService<A> {
         }
     }
 
+    /// On a thread that may wait, so that a slow disk delays none of the other connections of this one. Who
+    /// finds too many waiting already is told to come back.
+    async fn answer_from_disk(&self, request: &[u8], now: UnixTime) -> Answer {
+        let parts = &self.parts;
+        let busy = || Answer::error(OcspResponseStatus::TryLater, None);
+        parts.metrics.disk_reads.inc();
+        let Ok(waiting) = Arc::clone(&parts.disk_readers).try_acquire_owned() else {
+            parts.metrics.disk_reads_refused.inc();
+            return busy();
+        };
+        let (of_task, request) = (Arc::clone(parts), Bytes::copy_from_slice(request));
+        let answered = tokio::task::spawn_blocking(move || {
+            let _waiting = waiting;
+            of_task.answerer.answer(&request, now)
+        });
+        // It does not panic, and the runtime does not end before its connections.
+        answered.await.unwrap_or_else(|_| busy())
+    }
+
+    fn count_cache(&self, cache: CacheUse) {
+        let ServiceParts { answerer, metrics, .. } = &*self.parts;
+        match cache {
+            CacheUse::Hit => metrics.cache_hits.inc(),
+            CacheUse::Miss => {
+                metrics.cache_misses.inc();
+                // Only what was not there is put there.
+                metrics.cache_bytes.set(i64::try_from(answerer.cache_octets()).unwrap_or(i64::MAX));
+            }
+            CacheUse::None => {}
+        }
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "the one stopwatch of a request: its duration is what the service promises"
     )]
-    fn answer(&self, request: Option<&[u8]>, asked: Asked<'_>) -> Reply {
+    async fn answer(&self, request: Option<&[u8]>, asked: Asked<'_>) -> Reply {
         let begin = Instant::now();
         let now = self.parts.clock.now();
         let answer = match request {
-            Some(request) => self.parts.answerer.answer(request, now),
-            None => malformed_request(),
+            Some(request) if self.sheds(request, begin) => {
+                self.parts.metrics.nonces_shed.inc();
+                Answer::error(OcspResponseStatus::TryLater, None)
+            }
+            Some(request) => match self.parts.answerer.answer_from_memory(request, now) {
+                Some(answer) => answer,
+                None => self.answer_from_disk(request, now).await,
+            },
+            None => Answer::error(OcspResponseStatus::MalformedRequest, None),
         };
         let Outcome { issuer, status, good, revoked, unknown } = &answer.outcome;
         let index = issuer.as_ref().map(|index| index.0);
+        self.count_cache(answer.cache);
+        if answer.is_presigned {
+            self.parts.metrics.presigned_hits.inc();
+        }
         self.parts.metrics.count(index, *status, *good, *revoked, *unknown);
+        let is_for_one = *status == OcspResponseStatus::Successful && answer.caching.is_none();
         let reply = caching::reply(asked, answer, now);
-        self.parts.metrics.request_duration.observe(begin.elapsed().as_secs_f64());
+        let took = begin.elapsed();
+        if is_for_one {
+            self.parts.pressure.spend(took);
+        }
+        self.parts.metrics.request_duration.observe(took.as_secs_f64());
         reply
+    }
+
+    /// Whether the request has to come later, because it has a nonce and others wait.
+    fn sheds(&self, request: &[u8], begin: Instant) -> bool {
+        self.parts.pressure.sheds(begin.duration_since(self.parts.began))
+            && OcspRequest::parse(request).is_ok_and(|request| request.nonce.is_some())
     }
 }
 
@@ -135,7 +215,10 @@ impl<A: Answerer> Serve for OcspService<A> {
             );
         }
         match *request.method() {
-            Method::GET | Method::HEAD => self.get(&request),
+            Method::GET | Method::HEAD => {
+                let (head, _) = request.into_parts();
+                self.get(&head).await
+            }
             Method::POST => self.post(request).await,
             _ => {
                 let mut refused =
@@ -164,19 +247,5 @@ pub(super) fn refuse_head(request: &Request<Incoming>) -> Option<Reply> {
             Some(last_words(StatusCode::EXPECTATION_FAILED, "Only 100-continue can be expected here.\n"))
         }
         _ => None,
-    }
-}
-
-fn malformed_request() -> Answer {
-    Answer {
-        body: Bytes::from_static(MALFORMED_REQUEST),
-        outcome: Outcome {
-            issuer: None,
-            status: OcspResponseStatus::MalformedRequest,
-            good: 0,
-            revoked: 0,
-            unknown: 0,
-        },
-        caching: None,
     }
 }

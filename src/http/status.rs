@@ -17,11 +17,22 @@ pub struct Status {
     /// Why requests are answered tryLater; empty when every issuer can answer.
     pub not_ready: Vec<String>,
     pub store_bytes: u64,
+    /// `None` where nothing is signed beforehand.
+    pub presigned: Option<PresignedStatus>,
     pub issuers: Vec<IssuerStatus>,
     /// Where CRLs come from, in order of the configuration. Empty where the store was read.
     pub sources: Vec<SourceStatus>,
     /// What was refused last at each source. Empty where the store was read.
     pub quarantine: Vec<QuarantineStatus>,
+}
+
+/// Answers that were signed beforehand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PresignedStatus {
+    pub answers: u64,
+    /// The nextUpdate of the one that runs out first.
+    pub first_expires: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

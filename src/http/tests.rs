@@ -46,7 +46,7 @@ impl Answerer for Echo {
             produced_at: now.plus(-3600),
         });
         let outcome = Outcome { issuer: None, status, good: u32::from(whole), revoked: 0, unknown: 0 };
-        Answer { body, outcome, caching }
+        Answer::new(body, outcome, caching)
     }
 }
 

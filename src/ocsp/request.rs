@@ -117,6 +117,12 @@ impl<'a> OcspRequest<'a> {
         self.count == 0
     }
 
+    /// The content of requestList: the CertIDs as they were asked, octet by octet.
+    #[must_use]
+    pub fn list_octets(&self) -> &'a [u8] {
+        self.list.rest()
+    }
+
     /// The CertIDs in the order they were asked.
     pub fn cert_ids(&self) -> impl Iterator<Item = CertIdRef<'a>> + use<'a> {
         let mut rest = self.list;

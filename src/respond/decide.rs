@@ -26,6 +26,8 @@ pub(super) enum Refusal {
     NotOnRecord,
     /// The store failed.
     Store,
+    /// The key did not sign.
+    Signature,
     /// The store has a row that was asked for on the disk only.
     NotInMemory,
 }
@@ -36,7 +38,7 @@ impl Refusal {
             Self::Stale => OcspResponseStatus::TryLater,
             Self::NotOnRecord => OcspResponseStatus::Unauthorized,
             // Whoever limits the reach looks again without a limit.
-            Self::Store | Self::NotInMemory => OcspResponseStatus::InternalError,
+            Self::Store | Self::Signature | Self::NotInMemory => OcspResponseStatus::InternalError,
         }
     }
 }

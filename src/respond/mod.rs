@@ -4,23 +4,27 @@
 //! in it waits; it takes `&self`, because nothing in it changes; and it returns no `Result`, because
 //! every failure *is* an OCSP answer. It reads no clock: the time is an argument.
 
+mod cache;
 mod decide;
 mod explain;
+mod kept;
 mod presigned;
 
 pub use explain::{Evidence, Explanation, Ground, explain};
 pub use presigned::Presigner;
 
 use crate::ocsp::{
-    CertStatus, OcspRequest, OcspResponseStatus, ResponseData, ResponseTemplate, SingleResponse,
-    error_response,
+    CertIdRef, CertStatus, NonceRef, OcspRequest, OcspResponseStatus, ResponseData, ResponseTemplate,
+    SingleResponse, error_response,
 };
-use crate::signing::ResponderIdentity;
-use crate::snapshot::{IssuerIndex, NoncePolicy, Snapshot};
-use crate::store::Reach;
-use crate::x509::UnixTime;
+use crate::signing::{ResponderIdentity, digest};
+use crate::snapshot::{IssuerIndex, Key, NoncePolicy, Snapshot};
+use crate::store::{Place, Reach};
+use crate::x509::{HashAlgorithm, UnixTime};
 use bytes::Bytes;
+use cache::AnswerCache;
 use decide::{Decision, Refusal, decide};
+use kept::{Basis, KeptAnswer, Places};
 
 /// One answer, and what is to be said of it to caches and counters.
 #[derive(Debug, Clone)]
@@ -30,6 +34,22 @@ pub struct Answer {
     pub outcome: Outcome,
     /// `None`: not to be kept by any cache (errors, `unknown`, answers with a nonce).
     pub caching: Option<Caching>,
+    /// See [`Answer::body_hash`].
+    known_hash: Option<[u8; 32]>,
+    pub cache: CacheUse,
+    /// Signed beforehand, and read from the store for this request.
+    pub is_presigned: bool,
+}
+
+/// What the memory cache had to do with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheUse {
+    /// The answer is from it.
+    Hit,
+    /// It was looked for and is not there, or no longer counts.
+    Miss,
+    /// Nobody looked: an error, a nonce that is to be repeated, no cache.
+    None,
 }
 
 /// What was answered.
@@ -53,25 +73,49 @@ pub struct Caching {
 }
 
 impl Answer {
+    /// SHA-256 of the body.
+    #[must_use]
+    pub fn body_hash(&self) -> [u8; 32] {
+        self.known_hash.unwrap_or_else(|| hash_of(&self.body))
+    }
+
+    /// One that nobody keeps.
+    #[must_use]
+    pub fn new(body: Bytes, outcome: Outcome, caching: Option<Caching>) -> Self {
+        Self { body, outcome, caching, known_hash: None, cache: CacheUse::None, is_presigned: false }
+    }
+
     /// An answer that is only a status.
     #[must_use]
     pub fn error(status: OcspResponseStatus, issuer: Option<IssuerIndex>) -> Self {
-        Self {
-            body: Bytes::from_static(error_response(status)),
-            outcome: Outcome { issuer, status, good: 0, revoked: 0, unknown: 0 },
-            caching: None,
-        }
+        let outcome = Outcome { issuer, status, good: 0, revoked: 0, unknown: 0 };
+        Self::new(Bytes::from_static(error_response(status)), outcome, None)
     }
 }
 
 /// Answers requests. One serves all threads.
 #[derive(Debug, Default)]
-pub struct Responder {}
+pub struct Responder {
+    cache: Option<AnswerCache>,
+}
 
 impl Responder {
+    /// One that signs every answer afresh.
     #[must_use]
     pub fn new() -> Self {
-        Self {}
+        Self::default()
+    }
+
+    /// One that keeps answers that may be shared, in `octets` of memory at the most.
+    #[must_use]
+    pub fn with_cache(octets: u64) -> Self {
+        Self { cache: AnswerCache::new(octets) }
+    }
+
+    /// Octets of the answers in memory.
+    #[must_use]
+    pub fn cache_octets(&self) -> u64 {
+        self.cache.as_ref().map_or(0, AnswerCache::octets)
     }
 
     /// Answers `request` from `snapshot` as of `now`.
@@ -85,65 +129,111 @@ impl Responder {
     /// nextUpdate nor the signer's notAfter.
     #[must_use]
     pub fn respond(&self, snapshot: &Snapshot, request: &[u8], now: UnixTime) -> Answer {
-        self.respond_within(snapshot, request, now, Reach::Disk)
-            .unwrap_or_else(|| Answer::error(OcspResponseStatus::InternalError, None))
+        let answer = self.respond_within(snapshot, request, now, Reach::Disk);
+        answer.unwrap_or_else(|| Answer::error(OcspResponseStatus::InternalError, None))
     }
 
-    /// As [`Responder::respond`], if no row of the store beyond `reach` is needed; else `None`.
+    /// As [`Responder::respond`], where all that is needed of the store is in its memory; else `None`.
     #[must_use]
-    pub fn respond_within(
+    pub fn respond_from_memory(&self, snapshot: &Snapshot, request: &[u8], now: UnixTime) -> Option<Answer> {
+        self.respond_within(snapshot, request, now, Reach::Memory)
+    }
+
+    fn respond_within(
         &self,
         snapshot: &Snapshot,
         request: &[u8],
         now: UnixTime,
         reach: Reach,
     ) -> Option<Answer> {
-        match self.answer(snapshot, request, now, reach) {
-            Ok(answer) => Some(answer),
-            Err(NotInMemory) => None,
-        }
-    }
-
-    fn answer(
-        &self,
-        snapshot: &Snapshot,
-        request: &[u8],
-        now: UnixTime,
-        reach: Reach,
-    ) -> Result<Answer, NotInMemory> {
         let Ok(request) = OcspRequest::parse(request) else {
-            return Ok(Answer::error(OcspResponseStatus::MalformedRequest, None));
+            return Some(Answer::error(OcspResponseStatus::MalformedRequest, None));
         };
         let Some((signing, key)) = request.cert_ids().find_map(|cert_id| snapshot.key_of(&cert_id)) else {
-            return Ok(Answer::error(OcspResponseStatus::Unauthorized, None));
+            return Some(Answer::error(OcspResponseStatus::Unauthorized, None));
         };
         let issuer = Some(key.issuer);
         let options = snapshot.options();
         // A nonce that is not repeated is an extension that is not processed; a critical one must be
         // (RFC 5280 4.2).
         if request.nonce_is_critical && options.nonce == NoncePolicy::Ignore {
-            return Ok(Answer::error(OcspResponseStatus::MalformedRequest, issuer));
+            return Some(Answer::error(OcspResponseStatus::MalformedRequest, issuer));
         }
         let responder = &key.responder;
         if now < responder.not_before() || now >= responder.not_after() {
-            return Ok(Answer::error(OcspResponseStatus::TryLater, issuer));
+            return Some(Answer::error(OcspResponseStatus::TryLater, issuer));
         }
 
         let nonce = match options.nonce {
             NoncePolicy::Echo => request.nonce,
             NoncePolicy::Ignore => None,
         };
-        if request.len() == 1
-            && nonce.is_none()
-            && let Some(cert_id) = request.cert_ids().next()
+        let asked = Asked { request: &request, signing, key, nonce };
+        let Some(cache) = self.cache.as_ref().filter(|_| nonce.is_none()) else {
+            return match asked.answer(snapshot, now, reach) {
+                Ok((answer, _)) => Some(answer),
+                Err(Refusal::NotInMemory) => None,
+                Err(refusal) => Some(Answer::error(refusal.status(), issuer)),
+            };
+        };
+        let cache_key = cache.key(request.list_octets(), request.preferred_algorithms);
+        let counts = |kept: &KeptAnswer| kept.counts(snapshot, now);
+        let kept = cache.find(&cache_key, |kept| counts(kept).then(|| kept.answer()));
+        if let Some(answer) = kept {
+            return Some(answer);
+        }
+        let (mut answer, ends_with_its_sources) = match asked.answer(snapshot, now, reach) {
+            Ok(answered) => answered,
+            Err(Refusal::NotInMemory) => return None,
+            Err(refusal) => {
+                return Some(Answer { cache: CacheUse::Miss, ..Answer::error(refusal.status(), issuer) });
+            }
+        };
+        answer.cache = CacheUse::Miss;
+        if let Some(caching) = answer.caching {
+            let Answer { body, outcome, known_hash, .. } = &mut answer;
+            cache.keep(&cache_key, body.len(), counts, || {
+                let hash = hash_of(body);
+                *known_hash = Some(hash);
+                let basis = asked.basis(snapshot, ends_with_its_sources);
+                KeptAnswer::new(body, hash, *outcome, caching, basis)
+            });
+        }
+        Some(answer)
+    }
+}
+
+/// A request, and what is known of it before anything is looked up.
+struct Asked<'a> {
+    request: &'a OcspRequest<'a>,
+    /// Which key of the snapshot, and the key.
+    signing: usize,
+    key: &'a Key,
+    /// The one to repeat.
+    nonce: Option<NonceRef<'a>>,
+}
+
+impl Asked<'_> {
+    /// The answer, signed beforehand or now, and whether it ends because its sources do.
+    fn answer(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, bool), Refusal> {
+        if self.request.len() == 1
+            && self.nonce.is_none()
+            && let Some(cert_id) = self.request.cert_ids().next()
         {
-            match presigned::held(snapshot, key, &cert_id, now, reach) {
-                Ok(Some(answer)) => return Ok(answer),
-                Err(Refusal::NotInMemory) => return Err(NotInMemory),
-                // Whatever is wrong with it, a fresh answer is not.
+            match presigned::held(snapshot, self.key, &cert_id, now, reach) {
+                Ok(Some(held)) => return Ok(held),
+                Err(Refusal::NotInMemory) => return Err(Refusal::NotInMemory),
+                // Whatever is wrong with what is held, a fresh answer is judged by itself.
                 Ok(None) | Err(_) => {}
             }
         }
+        self.sign(snapshot, now, reach)
+    }
+
+    /// Decides and signs.
+    fn sign(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, bool), Refusal> {
+        let Self { request, signing, key, nonce } = *self;
+        let responder = &key.responder;
         let mut draft = Draft::new(request.len(), responder.not_after());
         for cert_id in request.cert_ids() {
             let decision = match snapshot.key_of(&cert_id) {
@@ -152,41 +242,40 @@ impl Responder {
                 }
                 _ => Ok(decide::not_ours(now)),
             };
-            let decision = match decision {
-                Ok(decision) => decision,
-                Err(Refusal::NotInMemory) => return Err(NotInMemory),
-                Err(refusal) => return Ok(Answer::error(refusal.status(), issuer)),
-            };
-            if let Err(refusal) = draft.add(cert_id.raw, &decision, options.validity, now) {
-                return Ok(Answer::error(refusal.status(), issuer));
-            }
+            draft.add(cert_id.raw, &decision?, snapshot.options().validity, now)?;
         }
-
         let data = ResponseData { produced_at: now, nonce, extended_revoke: draft.extended_revoke };
-        let Some(body) = sign(&key.template, responder, &data, &draft.singles) else {
-            return Ok(Answer::error(OcspResponseStatus::InternalError, issuer));
+        let body = sign(&key.template, responder, &data, &draft.singles).ok_or(Refusal::Signature)?;
+        let outcome = Outcome {
+            issuer: Some(key.issuer),
+            status: OcspResponseStatus::Successful,
+            good: draft.good,
+            revoked: draft.revoked,
+            unknown: draft.unknown,
         };
-        let shareable = nonce.is_none() && draft.unknown == 0;
-        Ok(Answer {
-            body,
-            outcome: Outcome {
-                issuer,
-                status: OcspResponseStatus::Successful,
-                good: draft.good,
-                revoked: draft.revoked,
-                unknown: draft.unknown,
-            },
-            caching: shareable.then_some(Caching {
-                this_update: draft.this_update,
-                next_update: draft.next_update,
-                produced_at: now,
-            }),
-        })
+        let caching =
+            Caching { this_update: draft.this_update, next_update: draft.next_update, produced_at: now };
+        let is_shareable = nonce.is_none() && draft.unknown == 0;
+        let answer = Answer::new(body, outcome, is_shareable.then_some(caching));
+        Ok((answer, draft.ends_with_its_sources))
+    }
+
+    /// What an answer that may be shared rests on: all its CertIDs are of the key that signed it.
+    fn basis(&self, snapshot: &Snapshot, ends_with_its_sources: bool) -> Basis {
+        let mut cert_ids = self.request.cert_ids();
+        let place = |cert_id: CertIdRef<'_>| Place::of(self.key.number, &cert_id.serial_number);
+        let places = match (self.request.len(), cert_ids.next()) {
+            (1, Some(only)) => Places::One(place(only)),
+            (_, first) => Places::Several(first.into_iter().chain(cert_ids).map(place).collect()),
+        };
+        Basis {
+            generation: snapshot.generation(),
+            epoch: snapshot.view().epoch(),
+            places,
+            ends_with_its_sources,
+        }
     }
 }
-
-/// A row that is needed is not within reach.
-struct NotInMemory;
 
 /// The single responses of an answer, as they come together.
 struct Draft<'a> {
@@ -194,6 +283,8 @@ struct Draft<'a> {
     /// Oldest and nearest of all of them.
     this_update: UnixTime,
     next_update: UnixTime,
+    /// The nearest nextUpdate is that of a CRL or of the signer.
+    ends_with_its_sources: bool,
     signer_not_after: UnixTime,
     extended_revoke: bool,
     good: u32,
@@ -207,6 +298,7 @@ impl<'a> Draft<'a> {
             singles: Vec::with_capacity(count),
             this_update: UnixTime::MAX,
             next_update: UnixTime::MAX,
+            ends_with_its_sources: false,
             signer_not_after,
             extended_revoke: false,
             good: 0,
@@ -225,9 +317,8 @@ impl<'a> Draft<'a> {
         // A CRL's thisUpdate may stand a few minutes ahead of this machine's clock; an answer's may
         // not stand behind producedAt (RFC 6960 2.4).
         let this_update = decision.window.this_update.min(now);
-        let next_update = next_update(this_update, validity, now)
-            .min(decision.window.next_update)
-            .min(self.signer_not_after);
+        let sources_end = decision.window.next_update.min(self.signer_not_after);
+        let next_update = next_update(this_update, validity, now).min(sources_end);
         if next_update <= now {
             return Err(Refusal::Stale);
         }
@@ -238,7 +329,10 @@ impl<'a> Draft<'a> {
         }
         self.extended_revoke |= decision.never_issued;
         self.this_update = self.this_update.min(this_update);
-        self.next_update = self.next_update.min(next_update);
+        if next_update < self.next_update {
+            self.next_update = next_update;
+            self.ends_with_its_sources = next_update == sources_end;
+        }
         self.singles.push(SingleResponse { cert_id, status: decision.status, this_update, next_update });
         Ok(())
     }
@@ -273,6 +367,11 @@ fn sign(
     let (buffer, start) = unsigned.finish(template, &signature);
     let whole = Bytes::from(buffer);
     (start < whole.len()).then(|| whole.slice(start..))
+}
+
+/// SHA-256 of an answer.
+fn hash_of(body: &[u8]) -> [u8; 32] {
+    digest(HashAlgorithm::Sha256, body).as_ref().try_into().unwrap_or_default()
 }
 
 /// Room for the longest usual signature, RSA-4096.

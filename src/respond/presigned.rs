@@ -45,15 +45,15 @@ fn jitter(serial_number: &SerialNumber, most: i64) -> i64 {
     i64::try_from(spread).unwrap_or(0)
 }
 
-/// The held answer to a request about this certificate alone, without a nonce; `None` where there is none
-/// that still says what is to be said.
+/// The held answer to a request about this certificate alone, without a nonce, and whether it ends because
+/// its sources do; `None` where there is none that still says what is to be said.
 pub(super) fn held(
     snapshot: &Snapshot,
     key: &Key,
     cert_id: &CertIdRef<'_>,
     now: UnixTime,
     reach: Reach,
-) -> Result<Option<Answer>, Refusal> {
+) -> Result<Option<(Answer, bool)>, Refusal> {
     let Some(form) = cert_id.form() else { return Ok(None) };
     let Some(series) = key.series.iter().find(|series| series.form == form) else { return Ok(None) };
     let (view, serial) = (snapshot.view(), &cert_id.serial_number);
@@ -65,8 +65,9 @@ pub(super) fn held(
             }
             Grounds::Inventory { .. } | Grounds::Unsaid => decide(key, view, serial, now, reach)?,
         };
+        let ends_with_its_sources = row.next_update == end_of(&decision, key);
         Ok(still_says(&row, &decision, key, snapshot.options().validity, now)
-            .then(|| assemble(&row, key, cert_id.raw)))
+            .then(|| (assemble(&row, key, cert_id.raw), ends_with_its_sources)))
     });
     answer?.unwrap_or(Ok(None))
 }
@@ -74,7 +75,7 @@ pub(super) fn held(
 /// Whether `row` may be sent in place of a fresh answer with this decision.
 fn still_says(row: &AnswerRow<'_>, decision: &Decision, key: &Key, validity: i64, now: UnixTime) -> bool {
     let window = decision.window;
-    let end = window.next_update.min(key.responder.not_after());
+    let end = end_of(decision, key);
     let says_the_same = row.status == decision.status && !decision.never_issued;
     // Not from a clock that went ahead, nor from CRLs that are not in force any more.
     let in_time = row.produced_at <= now
@@ -89,6 +90,11 @@ fn still_says(row: &AnswerRow<'_>, decision: &Decision, key: &Key, validity: i64
         && (now < due(row.produced_at, row.this_update, row.next_update) || row.next_update >= fresh())
 }
 
+/// When CRLs or signer end whatever is said now.
+fn end_of(decision: &Decision, key: &Key) -> UnixTime {
+    decision.window.next_update.min(key.responder.not_after())
+}
+
 fn assemble(row: &AnswerRow<'_>, key: &Key, cert_id: &[u8]) -> Answer {
     let AnswerRow { produced_at, this_update, next_update, status, .. } = *row;
     let data = ResponseData { produced_at, nonce: None, extended_revoke: false };
@@ -96,17 +102,11 @@ fn assemble(row: &AnswerRow<'_>, key: &Key, cert_id: &[u8]) -> Answer {
     let unsigned = key.template.begin(&data, std::iter::once(single), row.signature.len());
     let (buffer, start) = unsigned.finish(&key.template, row.signature);
     let (good, revoked) = if status == CertStatus::Good { (1, 0) } else { (0, 1) };
-    Answer {
-        body: Bytes::from(buffer).slice(start..),
-        outcome: Outcome {
-            issuer: Some(key.issuer),
-            status: OcspResponseStatus::Successful,
-            good,
-            revoked,
-            unknown: 0,
-        },
-        caching: Some(Caching { this_update, next_update, produced_at }),
-    }
+    let status = OcspResponseStatus::Successful;
+    let outcome = Outcome { issuer: Some(key.issuer), status, good, revoked, unknown: 0 };
+    let caching = Caching { this_update, next_update, produced_at };
+    let body = Bytes::from(buffer).slice(start..);
+    Answer { is_presigned: true, ..Answer::new(body, outcome, Some(caching)) }
 }
 
 /// Signs answers of one series beforehand. It is no part of a request's way.
@@ -201,8 +201,7 @@ impl<'a> Presigner<'a> {
         let next_update = latest
             .plus(-spread)
             .max(this_update.plus(validity.min(SHORTEST)))
-            .min(decision.window.next_update)
-            .min(self.key.responder.not_after());
+            .min(end_of(decision, self.key));
         (this_update, next_update)
     }
 }

@@ -24,6 +24,7 @@ use crate::store::{InventoryState, IssuerNumber, ReadView, StoreError};
 use crate::x509::{Certificate, UnixTime};
 use cert_id_index::CertIdIndex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which `[[issuer]]` of the configuration, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +64,26 @@ pub struct ResponseOptions {
 pub struct Configured {
     pub issuers: Vec<Issuer>,
     pub options: ResponseOptions,
+    generation: Generation,
+}
+
+impl Configured {
+    #[must_use]
+    pub fn new(issuers: Vec<Issuer>, options: ResponseOptions) -> Self {
+        Self { issuers, options, generation: Generation::next() }
+    }
+}
+
+/// Tells one [`Configured`] of the process from every other, also from those that are gone: what was signed
+/// under one is not given out under another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generation(u64);
+
+impl Generation {
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// One configured issuer: a CA name and its live keys.
@@ -189,6 +210,11 @@ impl Snapshot {
     #[must_use]
     pub fn issuers(&self) -> &[Issuer] {
         &self.configured.issuers
+    }
+
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.configured.generation
     }
 
     #[must_use]

@@ -75,7 +75,8 @@ impl Setting {
         self.store.load_inventory(issuer, rows).unwrap_err();
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    /// As a configuration that is loaded now.
+    pub(crate) fn configured(&self) -> Arc<Configured> {
         let issuers = self.issuers.iter().map(|issuer| Issuer {
             name: issuer.name.clone(),
             number: issuer.number,
@@ -86,8 +87,16 @@ impl Setting {
             covers: issuer.covers,
             crl_issuers: issuer.crl_issuers.clone(),
         });
-        let configured = Configured { issuers: issuers.collect(), options: self.options };
-        Snapshot::build(Arc::new(configured), self.store.view().unwrap()).unwrap()
+        Arc::new(Configured::new(issuers.collect(), self.options))
+    }
+
+    /// The store as it stands now, under a configuration that may be older.
+    pub(crate) fn snapshot_under(&self, configured: &Arc<Configured>) -> Snapshot {
+        Snapshot::build(Arc::clone(configured), self.store.view().unwrap()).unwrap()
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.snapshot_under(&self.configured())
     }
 }
 
@@ -108,6 +117,7 @@ pub(crate) fn delegates(authority: &Authority, kind: KeyKind, draft: Issuance) -
 }
 
 /// A CRL as ingest would hand it to the store.
+#[derive(Clone)]
 pub(crate) struct Crl {
     draft: ScopeRecordDraft,
     entries: Vec<(SerialNumber, Revocation)>,
@@ -136,6 +146,16 @@ impl Crl {
             },
             entries: Vec::new(),
         }
+    }
+
+    pub(crate) fn numbered(mut self, number: u8) -> Self {
+        self.draft.crl_number = vec![number];
+        self
+    }
+
+    pub(crate) fn delta(mut self) -> Self {
+        self.draft.key.layer = Layer::Delta;
+        self
     }
 
     pub(crate) fn at(mut self, point: &str) -> Self {

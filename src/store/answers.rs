@@ -68,6 +68,24 @@ impl Store {
         registry::number_for_name(&self.db, NumberKind::Series, name).map(SeriesNumber)
     }
 
+    /// How many answers all series hold, and when the first of them runs out; `None` where there are none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn presigned(&self) -> Result<Option<(u64, UnixTime)>, StoreError> {
+        let mut found: Option<(u64, UnixTime)> = None;
+        let mut rows = self.db.rows_from(Family::Meta, b"A", None)?;
+        while let Some((_, value)) = rows.current() {
+            let row = SegmentRow::decode(value).map_err(|bad| self.db.bad(bad))?;
+            if row.answers > 0 {
+                let (answers, expires) = found.unwrap_or((0, row.expires));
+                found = Some((answers + u64::from(row.answers), expires.min(row.expires)));
+            }
+            rows.advance()?;
+        }
+        Ok(found)
+    }
+
     /// The segments of a series, in order of serial number.
     ///
     /// # Errors
@@ -119,25 +137,32 @@ impl Store {
         Ok(SingleAnswers { series, batch: self.db.batch()?, octets: Vec::with_capacity(512) })
     }
 
-    /// Takes away the series that are none of `kept`: nobody has their keys any more. How many there were.
+    /// Takes away the series that are none of `kept` and whose answers began to run out by `now`: nobody
+    /// signs them any more. Until then a mistaken configuration, or the way back to an older signer, loses
+    /// nothing. How many there were.
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub fn forget_series_but(&self, kept: &[SeriesNumber]) -> Result<usize, StoreError> {
+    pub fn forget_series_but(&self, kept: &[SeriesNumber], now: UnixTime) -> Result<usize, StoreError> {
         let _writing = self.begin_write()?;
         let mut forgotten = Vec::new();
         let mut rows = self.db.rows_from(Family::Meta, &[NumberKind::Series as u8], None)?;
         while let Some((key, value)) = rows.current() {
             let number = decode_number("the number of a series", value).map_err(|bad| self.db.bad(bad))?;
-            if !kept.contains(&SeriesNumber(number)) {
-                forgotten.push((key.to_vec(), SeriesNumber(number)));
+            let series = SeriesNumber(number);
+            if !kept.contains(&series) {
+                let segments = self.segments(series)?;
+                // One without segments may be about to get its first ones.
+                if !segments.is_empty() && segments.iter().all(|segment| segment.row.expires <= now) {
+                    forgotten.push((key.to_vec(), series, segments));
+                }
             }
             rows.advance()?;
         }
-        for (name, series) in &forgotten {
+        for (name, series, segments) in &forgotten {
             let mut batch = self.db.batch()?;
             batch.delete_meta(name);
-            for segment in self.segments(*series)? {
+            for segment in segments {
                 batch.delete_meta(&segment_key(*series, &segment.start));
             }
             let (from, to) = (series.0.to_be_bytes(), (u64::from(series.0) + 1).to_be_bytes());

@@ -7,6 +7,7 @@
 //! come to its end the inventory is [`InventoryState::Partial`]: an unlisted serial says nothing yet.
 
 use super::db::{Db, Durability, Family};
+use super::epochs::Touched;
 use super::error::{LoadError, StoreError};
 use super::format::{RowKey, decode_inventory, encode_inventory, encode_inventory_state, number_key};
 use super::registry;
@@ -43,10 +44,15 @@ pub fn load<E>(
         }
     }
     loader.add(&mut chunk)?;
+    let mut touched = Touched::nothing();
+    if !loader.is_complete {
+        // From here what is not listed was not issued.
+        touched.issuer(issuer);
+    }
     // The mark that the load came to its end; its sync makes all batches before it durable.
     let mut batch = db.batch()?;
     batch.put_meta(&key, &encode_inventory_state(true, loader.rows));
-    batch.commit(Durability::Synced)?;
+    db.epochs().commit(&touched, || batch.commit(Durability::Synced))?;
     Ok(loader.load)
 }
 
@@ -77,12 +83,13 @@ impl Loader<'_> {
         });
         self.load.already_there += (given - chunk.len()) as u64;
         let mut batch = self.db.batch()?;
+        let mut touched = Touched::nothing();
         let moved_before = self.load.moved;
         for group in chunk.chunks(256) {
             let keys: Vec<RowKey> =
                 group.iter().map(|(serial, _)| RowKey::new(self.issuer.0, serial)).collect();
             let values = self.db.get_many(Family::Inventory, &keys)?;
-            for (((_, distribution_point), key), value) in group.iter().zip(&keys).zip(values) {
+            for (((serial, distribution_point), key), value) in group.iter().zip(&keys).zip(values) {
                 let held = value.map(|value| decode_inventory(&value)).transpose();
                 match held.map_err(|bad| self.db.bad(bad))? {
                     Some(held) if distribution_point.is_none() || held == *distribution_point => {
@@ -96,6 +103,7 @@ impl Loader<'_> {
                     }
                 }
                 let (octets, len) = encode_inventory(*distribution_point);
+                touched.serial(self.issuer, serial);
                 batch.put_inventory(key, octets.get(..len).unwrap_or_default());
             }
         }
@@ -107,7 +115,11 @@ impl Loader<'_> {
         }
         batch
             .put_meta(&number_key(b'V', self.issuer.0), &encode_inventory_state(self.is_complete, self.rows));
-        batch.commit(Durability::Ordered)?;
+        if !self.is_complete {
+            // The first row of an inventory makes it one.
+            touched.issuer(self.issuer);
+        }
+        self.db.epochs().commit(&touched, || batch.commit(Durability::Ordered))?;
         chunk.clear();
         Ok(())
     }

@@ -14,14 +14,17 @@
 //! Errors: [`StoreError`], which never names a serial number.
 //!
 //! Layers: [`format`] (octets), [`db`] (RocksDB, typed families, batches), then [`registry`] (numbers and
-//! records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`], [`answers`] (writing), [`view`] (reading), and this file.
+//! records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`], [`answers`] (writing), [`view`] (reading),
+//! [`epochs`] (until when kept answers hold), and this file.
 //! The rows are described in [`format`].
 
 #![expect(clippy::disallowed_types, reason = "the pen of the one writer; readers never touch it")]
 
 mod answers;
 mod db;
+mod epochs;
 mod error;
+mod family;
 mod format;
 mod inventory;
 mod registry;
@@ -37,6 +40,7 @@ pub use answers::{
     AnswerRow, Candidate, Grounds, Reach, Segment, SegmentRow, SegmentWriter, SerialBound, SingleAnswers,
 };
 pub use db::Durability;
+pub use epochs::{Epoch, Place};
 pub use error::{LoadError, ReplaceError, StoreError};
 pub use format::FORMAT;
 pub use scope::{
@@ -52,6 +56,16 @@ use format::NumberKind;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a model checker replaces in [`epochs`] (`tests/epochs.rs`).
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// 1,000 changed serial numbers touch one kept answer in 65.
+    pub(super) const SERIAL_PLACES: usize = 1 << 16;
+    /// A national PKI has a handful of issuers.
+    pub(super) const ISSUER_PLACES: usize = 1 << 8;
+}
 
 /// What the store may use of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -99,6 +99,21 @@ pub fn scope(db: &Db, key: &ScopeKey) -> Result<Option<ScopeRecord>, StoreError>
     record(db, ScopeNumber(number))
 }
 
+/// Whether the issuer of `key` has scopes that another key signed. Reads no more than one scope's row where
+/// it has not.
+pub fn has_other_keys(db: &Db, key: &ScopeKey) -> Result<bool, StoreError> {
+    let own = scope_key(key);
+    // `K`, issuer, signing key: rows of one key stand together, and all of an issuer's in order of the key.
+    let Some(issuer) = own.get(..5) else { return Ok(false) };
+    let is_other = |row: &[u8]| !row.get(5..).is_some_and(|rest| rest.starts_with(&key.signing_key));
+    let first = db.rows_from(Family::Meta, issuer, None)?;
+    if first.current().is_some_and(|(row, _)| is_other(row)) {
+        return Ok(true);
+    }
+    let last = db.last_key(Family::Meta, issuer)?;
+    Ok(last.is_some_and(|row| is_other(&row)))
+}
+
 /// A scope number whose rows no reader sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unrecorded {

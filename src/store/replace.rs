@@ -21,11 +21,13 @@
 //! sweeps them first.
 
 use super::db::{Batch, Cursor, Db, Durability, Family};
+use super::epochs::Touched;
 use super::error::{ReplaceError, StoreError};
 use super::format::{Body, NumberKind, encode_record, encode_unrecorded, number_key, scope_key, serial_of};
 use super::registry;
 use super::scope::{
-    DistributionPointNumber, IssuerNumber, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord, ScopeRecordDraft,
+    DistributionPointNumber, IssuerNumber, Layer, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord,
+    ScopeRecordDraft,
 };
 use super::staging::Staging;
 use super::unfinished::{self, put_rows};
@@ -57,15 +59,31 @@ where
             let held = registry::scope(db, &next.key)?.map(|record| record.number);
             // A crash up to the commit leaves the old state: nothing is written, or files that are not part
             // of the store, or rows without a record.
-            let mut difference =
-                Difference { db, held, issuer: next.key.issuer, few: Vec::new(), many: None };
+            let mut difference = Difference {
+                db,
+                held,
+                issuer: next.key.issuer,
+                few: Vec::new(),
+                many: None,
+                touched: Touched::nothing(),
+            };
             changes.push(merge(db, held, entries, &mut difference)?);
             merged.push((next, distribution_point_number, difference));
         }
         approve(&changes).map_err(ReplaceError::Source)?;
         let mut batch = db.batch()?;
+        let mut touched = Touched::nothing();
         let mut is_any_overlaid = false;
         for ((next, distribution_point_number, difference), change) in merged.into_iter().zip(&changes) {
+            touched.include(&difference.touched);
+            // A first CRL may be what others waited for; and which of two layers, or of two keys' CRLs,
+            // counts for a serial number may turn without a row of it being changed.
+            if difference.held.is_none()
+                || registry::scope(db, &next.key.of_layer(Layer::Delta))?.is_some()
+                || registry::has_other_keys(db, &next.key)?
+            {
+                touched.issuer(next.key.issuer);
+            }
             // The scopes are of different issuers, so no status row is written twice into this batch.
             let (scope, is_overlaid) = difference.write(&mut batch)?;
             is_any_overlaid |= is_overlaid;
@@ -82,7 +100,7 @@ where
         // The one step. Before it the old CRL, after it the new one; there is nothing between, for
         // readers and crashes alike. Where it is only ordered, a machine that stops before the next sync loses
         // it with all that came after: the mark of staged rows was synced, so these are swept.
-        batch.commit(durability)?;
+        db.epochs().commit(&touched, || batch.commit(durability))?;
         Ok((changes, is_any_overlaid))
     })();
     match result {
@@ -119,8 +137,10 @@ pub fn remove(db: &Db, key: &ScopeKey) -> Result<bool, StoreError> {
     batch.delete_meta(&scope_key(key));
     batch.delete_meta(&number_key(b'S', record.number.0));
     batch.put_meta(&number_key(b'P', record.number.0), &encode_unrecorded(key.issuer, None));
+    let mut touched = Touched::nothing();
+    touched.issuer(key.issuer);
     // From here no new reader sees the scope or a row of it.
-    batch.commit(Durability::Synced)?;
+    db.epochs().commit(&touched, || batch.commit(Durability::Synced))?;
     // A crash in the sweep leaves rows that nobody sees, and the mark: the next writer goes on.
     unfinished::finish(db)?;
     Ok(true)
@@ -134,10 +154,13 @@ struct Difference<'a> {
     issuer: IssuerNumber,
     few: Vec<(SerialNumber, Option<Body>)>,
     many: Option<Staging<'a>>,
+    /// Whose kept answers end with the commit.
+    touched: Touched,
 }
 
 impl Differences for Difference<'_> {
     fn add(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError> {
+        self.touched.serial(self.issuer, &serial);
         if let Some(staging) = &mut self.many {
             return staging.add(serial, body.unwrap_or(Body::GONE));
         }

@@ -8,6 +8,7 @@
 
 use super::answers::Reach;
 use super::db::{Db, Family};
+use super::epochs::{Epoch, Place};
 use super::error::StoreError;
 use super::format::{RowKey, decode_inventory, for_each_status, number_key};
 use super::registry::{self, Overlay};
@@ -50,6 +51,7 @@ self_cell!(
 /// The store at one moment. `Send` and `Sync`; shared by all readers.
 pub struct ReadView {
     pinned: Pinned,
+    epoch: Epoch,
     scopes: Vec<ScopeRecord>,
     distribution_points: Vec<(DistributionPointNumber, Vec<u8>)>,
     /// Bit n: scope n has a record. Rows of others are loads under way or removals, and not shown.
@@ -60,6 +62,8 @@ pub struct ReadView {
 
 impl ReadView {
     pub(super) fn new(db: Arc<Db>) -> Result<Self, StoreError> {
+        // Before the snapshot is taken: it may show more than its epoch says, never less.
+        let epoch = db.epochs().current();
         let (mut scopes, mut distribution_points, mut overlays) = (Vec::new(), Vec::new(), Vec::new());
         let pinned = Pinned::try_new(db, |db| {
             let snapshot = db.rocks().snapshot();
@@ -69,7 +73,9 @@ impl ReadView {
             let options = |at: Option<&Snapshot<'_>>, tier| {
                 let mut read = ReadOptions::default();
                 read.set_read_tier(tier);
-                at.into_iter().for_each(|snapshot| read.set_snapshot(snapshot));
+                if let Some(snapshot) = at {
+                    read.set_snapshot(snapshot);
+                }
                 read
             };
             Ok(Moment {
@@ -95,7 +101,20 @@ impl ReadView {
                 *word |= bit;
             }
         }
-        Ok(Self { pinned, scopes, distribution_points, recorded, overlays })
+        Ok(Self { pinned, epoch, scopes, distribution_points, recorded, overlays })
+    }
+
+    /// How much of the store's history it surely shows.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether what was decided from a view of this epoch still stands: nothing that concerns `place` was
+    /// committed since, nor is it about to be. It tells of the store as it is now, not of this view.
+    #[must_use]
+    pub fn is_unchanged(&self, place: Place, since: Epoch) -> bool {
+        self.pinned.borrow_owner().epochs().is_unchanged(place, since)
     }
 
     /// Every scope, in order of number.

@@ -240,7 +240,7 @@ impl Open {
             crl_issuers: Vec::new(),
         };
         let options = ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo };
-        let configured = Arc::new(Configured { issuers: vec![issuer], options });
+        let configured = Arc::new(Configured::new(vec![issuer], options));
         let authorities = configured.issuers.iter().map(Into::into);
         let limits = IngestOptions { clock_skew: crate::model::SKEW, ..IngestOptions::default() };
         let judge = Judge::new(authorities, folder.path().to_owned(), clock.clone(), limits);

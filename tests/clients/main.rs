@@ -15,6 +15,7 @@ mod gnutls;
 mod guard;
 mod lifecycle;
 mod openssl;
+mod presigned;
 mod refused_crls;
 mod sample_configuration;
 mod support;

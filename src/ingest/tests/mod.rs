@@ -86,7 +86,7 @@ impl House {
         std::fs::create_dir(folder.path().join("scratch")).unwrap();
         let issuers = issuers_of(&store, issuers);
         let options_of_answers = ResponseOptions { validity: 86_400, nonce: NoncePolicy::Echo };
-        let configured = Arc::new(Configured { issuers, options: options_of_answers });
+        let configured = Arc::new(Configured::new(issuers, options_of_answers));
         let clock = Clock::fixed(now());
         let judge = judge(&configured, &folder.path().join("scratch"), &clock, options);
         let ingest = Ingest::new(Arc::clone(&store), judge);
@@ -111,7 +111,7 @@ impl House {
         for index in indexes {
             issuers[*index].crl_issuers.push(Arc::new(crl_issuer.clone()));
         }
-        let configured = Arc::new(Configured { issuers, options: self.configured.options });
+        let configured = Arc::new(Configured::new(issuers, self.configured.options));
         let judge = judge(&configured, &self.path("scratch"), &self.clock, IngestOptions::default());
         Ingest::new(Arc::clone(&self.store), judge)
     }

@@ -1,6 +1,8 @@
 //! Whole answers: real keys, a real store, a request's octets in, a verified response out.
 
 mod algorithms;
+mod cached;
+mod cached_bounds;
 mod decisions;
 mod explained;
 mod nonces;

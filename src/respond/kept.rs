@@ -1,0 +1,97 @@
+//! An answer in memory, and for how long it counts.
+//!
+//! Called by [`super::Responder`] when it finds an answer and when it keeps one. An answer counts while all
+//! of this holds:
+//! - The configuration (keys, certificates, policies) is the one that it was made under: after a rollover the
+//!   new key signs at once.
+//! - Nothing was committed since that concerns a serial number in it (`store`'s epochs).
+//! - The time lies between its producedAt and its nextUpdate: a clock that was put back brings no answer from
+//!   the future.
+//! - It is not in the last eighth of its life, less up to a sixteenth that its hash decides, so that answers of
+//!   one second are not all signed anew in one second. HTTP's `max-age` ends later than that: a client
+//!   that returns then gets a newer answer. Only where none is to be had, because the CRL ends where the answer
+//!   ends and no other was published since, it counts to its end.
+
+use super::{Answer, CacheUse, Caching, Outcome};
+use crate::snapshot::{Generation, Snapshot};
+use crate::store::{Epoch, Place};
+use crate::x509::UnixTime;
+use bytes::Bytes;
+
+/// This part of its life before its end an answer is made anew, and this part again is its jitter.
+const RENEWAL_PART: i64 = 8;
+const JITTER_PART: i64 = 16;
+
+/// What an answer was decided from.
+#[derive(Debug)]
+pub(super) struct Basis {
+    pub generation: Generation,
+    pub epoch: Epoch,
+    /// Of every serial number in it.
+    pub places: Places,
+    /// Its nextUpdate is that of a CRL or of the signer, not that of its validity.
+    pub ends_with_its_sources: bool,
+}
+
+/// Usually one; without an allocation then.
+#[derive(Debug)]
+pub(super) enum Places {
+    One(Place),
+    Several(Box<[Place]>),
+}
+
+impl Places {
+    fn as_slice(&self) -> &[Place] {
+        match self {
+            Self::One(place) => std::slice::from_ref(place),
+            Self::Several(places) => places,
+        }
+    }
+}
+
+/// A signed answer that may be given again.
+#[derive(Debug)]
+pub(super) struct KeptAnswer {
+    body: Bytes,
+    hash: [u8; 32],
+    outcome: Outcome,
+    caching: Caching,
+    basis: Basis,
+    renewal: UnixTime,
+}
+
+impl KeptAnswer {
+    /// `hash` is the SHA-256 of the answer's body.
+    pub fn new(body: &[u8], hash: [u8; 32], outcome: Outcome, caching: Caching, basis: Basis) -> Self {
+        let Caching { produced_at, next_update, .. } = caching;
+        let life = next_update.since(produced_at).max(0);
+        let chance = hash.iter().take(4).fold(0, |sum, &octet| sum << 8 | i64::from(octet));
+        let jitter = chance % (life / JITTER_PART + 1);
+        let renewal = next_update.plus(-(life / RENEWAL_PART).max(1) - jitter);
+        // Copied, since it was written into a buffer with room for any signature.
+        Self { body: Bytes::copy_from_slice(body), hash, outcome, caching, basis, renewal }
+    }
+
+    /// Whether it may be given at `now` to somebody who would be answered from `snapshot`.
+    pub fn counts(&self, snapshot: &Snapshot, now: UnixTime) -> bool {
+        let Basis { generation, epoch, places, ends_with_its_sources } = &self.basis;
+        let Caching { produced_at, next_update, .. } = self.caching;
+        let is_the_latest = now < self.renewal
+            || (*ends_with_its_sources && snapshot.view().epoch() == *epoch && now < next_update);
+        *generation == snapshot.generation()
+            && now >= produced_at
+            && is_the_latest
+            && places.as_slice().iter().all(|place| snapshot.view().is_unchanged(*place, *epoch))
+    }
+
+    pub fn answer(&self) -> Answer {
+        Answer {
+            body: self.body.clone(),
+            outcome: self.outcome,
+            caching: Some(self.caching),
+            known_hash: Some(self.hash),
+            cache: CacheUse::Hit,
+            is_presigned: false,
+        }
+    }
+}
