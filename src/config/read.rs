@@ -9,7 +9,6 @@ use super::{
     Admin, Config, ConfigError, Covers, CrlSource, FetchOptions, GenerationConfig, Guard, IssuerConfig,
     NoncePolicy, Response, ScopesPolicy, Server, SignerConfig, StoreConfig, Tls, Unlisted,
 };
-use crate::ocsp::CertIdForm;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -216,15 +215,8 @@ impl Walk<'_> {
     fn presigning(&mut self, section: &mut Section<'_>, response: &mut Response) {
         if let Some(field) = section.take("presign") {
             for (item, text) in field.texts(&mut self.problems, "presign = [\"sha1\", \"sha256\"]") {
-                match CertIdForm::ALL.into_iter().find(|form| form.name() == text) {
-                    Some(form) if !response.presign.contains(&form) => response.presign.push(form),
-                    Some(_) => item.wrong(&mut self.problems, format!("\"{text}\" stands there twice"), ""),
-                    None => {
-                        let names: Vec<_> = CertIdForm::ALL.iter().map(|form| form.name()).collect();
-                        let why = format!("\"{text}\" is not a form of CertIDs");
-                        item.wrong(&mut self.problems, why, format!("one of {}", names.join(", ")));
-                    }
-                }
+                let form = self.accept(&item, values::cert_id_form(text, &response.presign));
+                response.presign.extend(form);
             }
         }
         if let Some(field) = section.take("presign_limit") {

@@ -4,6 +4,7 @@
 //! it is written; neither ever panics on any text.
 
 use super::CrlSource;
+use crate::ocsp::CertIdForm;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -70,6 +71,18 @@ pub(super) fn percent(text: &str) -> Result<u8, Wrong> {
         Some(number) => Ok(number),
         None => {
             wrong(format!("\"{text}\" is not a part of the whole"), "write it like \"30%\", from 0% to 100%")
+        }
+    }
+}
+
+/// `sha1`, `sha256-bare`: a form of CertIDs that is not among `others`.
+pub(super) fn cert_id_form(text: &str, others: &[CertIdForm]) -> Result<CertIdForm, Wrong> {
+    match CertIdForm::ALL.into_iter().find(|form| form.name() == text) {
+        Some(form) if !others.contains(&form) => Ok(form),
+        Some(_) => wrong(format!("\"{text}\" stands there twice"), "write it once"),
+        None => {
+            let names = CertIdForm::ALL.map(CertIdForm::name).join(", ");
+            wrong(format!("\"{text}\" is not a form of CertIDs"), format!("one of {names}"))
         }
     }
 }
