@@ -99,6 +99,7 @@ fn setting(kind: KeyKind) -> Setting {
         unlisted: None,
         has_inventory: false,
         scopes: ScopesPolicy::Discovered,
+        retention: ocsprey::store::Retention::WithoutEnd,
     };
     let options = ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo };
     let configured = Arc::new(Configured { issuers: vec![issuer], options });

@@ -14,7 +14,7 @@ use crate::metrics::{IssuerMetrics, Metrics};
 use crate::ocsp::ResponseTemplate;
 use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey};
 use crate::snapshot::{Configured, Issuer, IssuerKey, ResponseOptions, ScopesPolicy};
-use crate::store::{IssuerNumber, Store, StoreError};
+use crate::store::{IssuerNumber, Retention, Store, StoreError};
 use crate::x509::{Certificate, PublicKey, SignatureAlgorithm, canonical_general_names, canonical_name};
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ pub(super) struct LoadedIssuer {
     pub name: String,
     pub keys: Vec<IssuerKey>,
     pub scopes: ScopesPolicy,
+    pub retention: Retention,
     /// The canonical form of the CA's name.
     pub canonical_name: Vec<u8>,
 }
@@ -39,6 +40,7 @@ pub(super) fn authorities(config: &Config) -> Vec<CrlAuthority> {
             name: issuer.name.clone(),
             number: IssuerNumber::UNKNOWN,
             keys: paths.filter_map(|path| read_certificate(path).ok().map(Arc::new)).collect(),
+            retention: issuer.retention_policy(),
         }
     };
     config.issuers.iter().map(authority).collect()
@@ -114,6 +116,7 @@ fn load_one(
         name: issuer.name.clone(),
         keys,
         scopes,
+        retention: issuer.retention_policy(),
         canonical_name: canonical,
     })
 }
@@ -222,6 +225,7 @@ pub(super) fn configured(
             unlisted,
             has_inventory,
             scopes: one.scopes,
+            retention: one.retention,
         });
     }
     let options = ResponseOptions {

@@ -78,6 +78,7 @@ fn rehearse_crls(
             // A CA that the store has never heard of has no CRLs there.
             number: number.flatten().unwrap_or(IssuerNumber::UNKNOWN),
             keys: one.keys.into_iter().map(|key| key.certificate).collect(),
+            retention: one.retention,
         });
     }
     // Nothing is written beside the store either.

@@ -160,6 +160,7 @@ pub(super) fn report_json(report: &Report, took: Duration) -> Value {
             "changed": change.changed,
             "released": change.released,
             "retained": change.retained,
+            "expired": change.expired,
             "unchanged": change.unchanged,
         })
     };

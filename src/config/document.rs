@@ -32,6 +32,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("issuer", "scopes"),
     ("issuer", "inventory"),
     ("issuer", "unlisted"),
+    ("issuer", "retention"),
     ("issuer", "generation"),
 ];
 

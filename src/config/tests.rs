@@ -76,6 +76,7 @@ crl_issuers = ["indirect.pem"]
 scopes      = 1900
 inventory   = ["auth-issued.txt"]
 unlisted    = "revoked"
+retention   = "10years"
 
 [[issuer.generation]]
 certificate = "auth-ca-2019.pem"
@@ -118,6 +119,7 @@ signer      = { key = "auth-ca-2019.key" }
             scopes: ScopesPolicy::Count(1900),
             inventory: Some(vec![at("auth-issued.txt")]),
             unlisted: Some(Unlisted::Revoked),
+            retention: Some(Duration::from_secs(315_576_000)),
             generations: vec![GenerationConfig {
                 certificate: at("auth-ca-2019.pem"),
                 signer: SignerConfig { certificate: at("auth-ca-2019.pem"), key: at("auth-ca-2019.key") },
@@ -142,6 +144,7 @@ fn contract_3_what_is_left_out_has_a_default() {
     let issuer = &config.issuers[0];
     assert_eq!((&issuer.crls, &issuer.scopes), (&vec![], &ScopesPolicy::Discovered));
     assert_eq!(issuer.unlisted, None);
+    assert_eq!(issuer.retention_policy(), Retention::WithoutEnd);
 }
 
 #[test]

@@ -7,7 +7,9 @@ use super::sort::{SortedEntries, Sorter};
 use crate::clock::Clock;
 use crate::signing::{StreamVerifier, VerifyError, digest};
 use crate::snapshot::{Issuer, IssuerIndex};
-use crate::store::{IssuerNumber, Layer, ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store};
+use crate::store::{
+    IssuerNumber, Layer, Retention, ScopeChange, ScopeKey, ScopeRecord, ScopeRecordDraft, Store,
+};
 use crate::x509::crl::{CertificateKinds, CrlHeader, IssuingDistributionPoint};
 use crate::x509::{Certificate, HashAlgorithm, UnixTime, canonical_name, name_text};
 use std::fmt::Write as _;
@@ -26,7 +28,7 @@ pub struct IngestOptions {
 
 impl Default for IngestOptions {
     fn default() -> Self {
-        Self { sort_memory: 64 << 20, clock_skew: 300 }
+        Self { sort_memory: 320 << 20, clock_skew: 300 }
     }
 }
 
@@ -68,12 +70,14 @@ pub struct CrlAuthority {
     pub number: IssuerNumber,
     /// At least one; all of one name.
     pub keys: Vec<Arc<Certificate>>,
+    /// How long a permanent revocation is kept once its entry is gone.
+    pub retention: Retention,
 }
 
 impl From<&Issuer> for CrlAuthority {
     fn from(issuer: &Issuer) -> Self {
         let keys = issuer.keys.iter().map(|key| Arc::clone(&key.certificate)).collect();
-        Self { name: issuer.name.clone(), number: issuer.number, keys }
+        Self { name: issuer.name.clone(), number: issuer.number, keys, retention: issuer.retention }
     }
 }
 
@@ -94,6 +98,7 @@ pub struct Judged {
     /// BaseCRLNumber, of a delta CRL.
     delta_base: Option<Vec<u8>>,
     pub(super) entries: SortedEntries,
+    pub(super) retention: Retention,
 }
 
 impl Judged {
@@ -142,7 +147,7 @@ impl Ingest {
         }
         let judged = self.judge.judge(source)?;
         let standing = standing(&self.store, &judged)?;
-        let Judged { mut report, draft, entries, delta_base } = judged;
+        let Judged { mut report, draft, entries, delta_base, retention } = judged;
         let held = match standing {
             Standing::Next(held) => held,
             Standing::Same => return Ok(report),
@@ -154,7 +159,7 @@ impl Ingest {
         // A delta CRL shrinks by its nature, whenever a complete one has taken its entries over.
         let is_guarded = manner == Manner::Guarded && delta_base.is_none();
         let entries = entries.map(|entry| entry.map_err(Refused::from));
-        let change = self.store.replace_scope_if(draft, entries, |change| {
+        let change = self.store.replace_scope_if(draft, entries, retention, |change| {
             if is_guarded { Ok(self.guard.check(held.as_deref(), change)?) } else { Ok(()) }
         })?;
         report.outcome = Outcome::Applied(change);
@@ -291,7 +296,7 @@ impl Judge {
             crl_sha256: sha256,
             ingested_at: now,
         };
-        Ok(Judged { report, draft, delta_base, entries })
+        Ok(Judged { report, draft, delta_base, entries, retention: issuer.retention })
     }
 
     fn authority_of(&self, header: &CrlHeader) -> Result<(IssuerIndex, &CrlAuthority), Refused> {

@@ -116,7 +116,7 @@ impl Judge {
     ) -> Result<Report, Refused> {
         let judged = self.judge(source)?;
         let standing = store.map(|store| standing(store, &judged)).transpose()?;
-        let Judged { mut report, draft, entries, .. } = judged;
+        let Judged { mut report, draft, entries, retention, .. } = judged;
         let held = match standing {
             Some(Standing::Same) => return Ok(report),
             Some(Standing::Overtaken) => {
@@ -128,7 +128,7 @@ impl Judge {
         };
         let entries = entries.map(|entry| entry.map_err(Refused::from));
         let change = match store {
-            Some(store) => store.compare_scope(&draft.key, entries)?,
+            Some(store) => store.compare_scope(&draft, entries, retention)?,
             None => {
                 let mut change = ScopeChange::default();
                 for entry in entries {

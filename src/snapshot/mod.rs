@@ -17,7 +17,7 @@ pub use scopes::{Coverage, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
 
 use crate::ocsp::{CertIdRef, ResponseTemplate};
 use crate::signing::ResponderIdentity;
-use crate::store::{InventoryState, IssuerNumber, ReadView, StoreError};
+use crate::store::{InventoryState, IssuerNumber, ReadView, Retention, StoreError};
 use crate::x509::{Certificate, UnixTime};
 use cert_id_index::CertIdIndex;
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub struct Issuer {
     /// may well be issued.
     pub has_inventory: bool,
     pub scopes: ScopesPolicy,
+    /// How long a permanent revocation is kept once its entry has left the CRL.
+    pub retention: Retention,
 }
 
 /// One live key of a CA, and who signs answers for it.

@@ -47,6 +47,7 @@ impl Setting {
             unlisted: None,
             has_inventory: false,
             scopes: ScopesPolicy::Discovered,
+            retention: crate::store::Retention::WithoutEnd,
         });
         number
     }
@@ -81,6 +82,7 @@ impl Setting {
             unlisted: issuer.unlisted,
             has_inventory: issuer.has_inventory,
             scopes: issuer.scopes.clone(),
+            retention: issuer.retention,
         });
         let configured = Configured { issuers: issuers.collect(), options: self.options };
         Snapshot::build(Arc::new(configured), self.store.view().unwrap()).unwrap()

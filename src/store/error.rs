@@ -15,7 +15,8 @@ pub enum StoreError {
     /// It was written by another version of ocsprey, or by another program.
     #[error(
         "the store {} cannot be read: its format is {}, this ocsprey reads format {expected} \
-         (use the ocsprey that wrote it, or name an empty folder and ingest again)",
+         (use the ocsprey that wrote it, or name an empty folder as path and load it anew: `ocsprey crl ingest`, \
+         `ocsprey inventory load`)",
         path.display(),
         found.map_or_else(|| "not one of ocsprey's".to_owned(), |version| format!("version {version}"))
     )]

@@ -13,16 +13,18 @@
 //!
 //! Errors: [`StoreError`], which never names a serial number.
 //!
-//! Layers: [`format`] (octets), [`db`] (RocksDB, typed families, batches), then [`registry`] (numbers and
+//! Layers: [`format`] and [`block`] (octets), [`db`] (RocksDB, typed families, batches), then [`registry`] (numbers and
 //! records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`] (writing), [`view`] (reading), and this file.
 //! The rows are described in [`format`].
 
 #![expect(clippy::disallowed_types, reason = "the pen of the one writer; readers never touch it")]
 
+mod block;
 mod db;
 mod error;
 mod format;
 mod inventory;
+mod listing;
 mod registry;
 mod replace;
 mod scope;
@@ -36,7 +38,7 @@ pub use error::{LoadError, ReplaceError, StoreError};
 pub use format::FORMAT;
 pub use scope::{
     CertificateKinds, DistributionPointNumber, Inventoried, InventoryLoad, InventoryState, IssuerNumber,
-    Layer, Rows, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord, ScopeRecordDraft, StatusRow,
+    Layer, Retention, Rows, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord, ScopeRecordDraft, StatusRow,
 };
 pub use view::ReadView;
 
@@ -203,10 +205,11 @@ impl Store {
         next: ScopeRecordDraft,
         entries: impl IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
     ) -> Result<ScopeChange, ReplaceError<E>> {
-        self.replace_scope_if(next, entries, |_| Ok(()))
+        self.replace_scope_if(next, entries, Retention::WithoutEnd, |_| Ok(()))
     }
 
-    /// As [`Store::replace_scope`], if `approve` has nothing against the change that it would be.
+    /// As [`Store::replace_scope`], if `approve` has nothing against the change that it would be; and what was
+    /// retained for all of `retention` goes.
     ///
     /// # Errors
     /// As [`Store::replace_scope`], and the error of `approve`, as [`ReplaceError::Source`].
@@ -214,23 +217,25 @@ impl Store {
         &self,
         next: ScopeRecordDraft,
         entries: impl IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
+        retention: Retention,
         approve: impl FnOnce(&ScopeChange) -> Result<(), E>,
     ) -> Result<ScopeChange, ReplaceError<E>> {
         let _writing = self.begin_write()?;
-        replace::replace(&self.db, next, entries.into_iter(), approve)
+        replace::replace(&self.db, next, entries.into_iter(), retention, approve)
     }
 
-    /// What [`Store::replace_scope`] would change. Writes nothing, and may be asked of a store that is
+    /// What [`Store::replace_scope_if`] would change. Writes nothing, and may be asked of a store that is
     /// open for reading only.
     ///
     /// # Errors
     /// As [`Store::replace_scope`].
     pub fn compare_scope<E>(
         &self,
-        key: &ScopeKey,
+        next: &ScopeRecordDraft,
         entries: impl IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
+        retention: Retention,
     ) -> Result<ScopeChange, ReplaceError<E>> {
-        replace::compare(&self.db, key, entries.into_iter())
+        replace::compare(&self.db, next, entries.into_iter(), retention)
     }
 
     /// Takes a scope away with all its rows, the retained ones too. Whether there was one.

@@ -236,6 +236,7 @@ impl Open {
             unlisted: None,
             has_inventory,
             scopes: ScopesPolicy::Discovered,
+            retention: ocsprey::store::Retention::WithoutEnd,
         };
         let options = ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo };
         let configured = Arc::new(Configured { issuers: vec![issuer], options });

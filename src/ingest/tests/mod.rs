@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::signing::test_pki::{Authority, Issuance, now};
 use crate::signing::{KeyKind, ResponderIdentity, Signer};
 use crate::snapshot::{Configured, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy};
-use crate::store::{IssuerNumber, Rows, ScopeChange, ScopeRecord, Store, StoreOptions};
+use crate::store::{IssuerNumber, Retention, Rows, ScopeChange, ScopeRecord, Store, StoreOptions};
 use crate::x509::crl::tests::builder::{TestCrl, crl_number, delta_indicator, revoked, utc};
 use crate::x509::{Certificate, CrlReason, SerialNumber, UnixTime, canonical_name};
 use std::path::{Path, PathBuf};
@@ -74,6 +74,7 @@ impl House {
                 unlisted: None,
                 has_inventory: false,
                 scopes,
+                retention: Retention::WithoutEnd,
             }
         };
         let issuers = issuers.into_iter().enumerate().map(issuer).collect();
