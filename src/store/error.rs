@@ -64,7 +64,7 @@ pub enum ReplaceError<E> {
     },
 }
 
-/// Why an inventory was not loaded to its end. What was loaded before stays.
+/// Why an inventory was not loaded to its end. What stays: see [`super::Store::load_inventory`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError<E> {
     /// The source of the serial numbers failed.

@@ -253,7 +253,8 @@ impl Store {
     /// inventory is complete once one load came to its end.
     ///
     /// # Errors
-    /// The first error of `serials`, or the store's. What was loaded before stays; loading again is safe.
+    /// The first error of `serials`, or the store's. Of an addition, what was loaded before stays; of a first load
+    /// nothing does. Loading again is safe.
     pub fn load_inventory<E>(
         &self,
         issuer: IssuerNumber,
