@@ -28,7 +28,7 @@ pub struct IngestOptions {
 
 impl Default for IngestOptions {
     fn default() -> Self {
-        Self { sort_memory: 224 << 20, clock_skew: 300 }
+        Self { sort_memory: 64 << 20, clock_skew: 300 }
     }
 }
 
