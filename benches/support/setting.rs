@@ -94,6 +94,7 @@ pub fn setting_with(kind: KeyKind, signer: impl FnOnce(SoftwareKey) -> Arc<dyn S
         scopes: ScopesPolicy::Discovered,
         covers: Covers::All,
         crl_issuers: Vec::new(),
+        retention: ocsprey::store::Retention::WithoutEnd,
     };
     let options = ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo };
     let configured = Arc::new(Configured::new(vec![issuer], options));

@@ -330,6 +330,7 @@ impl Intake {
                                 changed = change.changed,
                                 released = change.released,
                                 retained = change.retained,
+                                expired = change.expired,
                                 seconds = elapsed.as_secs_f64(),
                                 "a CRL was taken in"
                             );

@@ -14,7 +14,7 @@ use crate::metrics::{IssuerMetrics, Metrics};
 use crate::ocsp::ResponseTemplate;
 use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey};
 use crate::snapshot::{Configured, Covers, Issuer, IssuerKey, ResponseOptions, ScopesPolicy};
-use crate::store::{IssuerNumber, Store, StoreError};
+use crate::store::{IssuerNumber, Retention, Store, StoreError};
 use crate::x509::{Certificate, PublicKey, SignatureAlgorithm, canonical_general_names, canonical_name};
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub(super) struct LoadedIssuer {
     pub scopes: ScopesPolicy,
     pub covers: Covers,
     pub crl_issuers: Vec<Arc<Certificate>>,
+    pub retention: Retention,
     /// The canonical form of the CA's name.
     pub canonical_name: Vec<u8>,
 }
@@ -47,6 +48,7 @@ pub(super) fn authorities(config: &Config) -> Vec<CrlAuthority> {
                 .filter_map(|path| read_crl_issuers(path).ok())
                 .flatten()
                 .collect(),
+            retention: issuer.retention_policy(),
         }
     };
     config.issuers.iter().map(authority).collect()
@@ -131,6 +133,7 @@ fn load_one(
         scopes,
         covers: issuer.covers,
         crl_issuers,
+        retention: issuer.retention_policy(),
         canonical_name: canonical,
     })
 }
@@ -260,6 +263,7 @@ pub(super) fn configured(
             scopes: one.scopes,
             covers: one.covers,
             crl_issuers: one.crl_issuers,
+            retention: one.retention,
         });
     }
     let options = ResponseOptions {

@@ -84,6 +84,7 @@ fn rehearse_crls(
             number: number.flatten().unwrap_or(IssuerNumber::UNKNOWN),
             keys: one.keys.into_iter().map(|key| key.certificate).collect(),
             crl_issuers: one.crl_issuers,
+            retention: one.retention,
         });
     }
     // Nothing is written beside the store either.

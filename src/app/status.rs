@@ -196,6 +196,7 @@ fn outcome_json(outcome: Outcome) -> Value {
             "changed": change.changed,
             "released": change.released,
             "retained": change.retained,
+            "expired": change.expired,
             "unchanged": change.unchanged,
         })
     };

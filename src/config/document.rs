@@ -37,6 +37,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("issuer", "covers"),
     ("issuer", "inventory"),
     ("issuer", "unlisted"),
+    ("issuer", "retention"),
     ("issuer", "generation"),
 ];
 

@@ -21,6 +21,7 @@ pub use crate::ingest::{FetchOptions, Guard};
 pub use crate::snapshot::{Covers, NoncePolicy, Unlisted};
 
 use crate::ocsp::CertIdForm;
+use crate::store::Retention;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -115,10 +116,21 @@ pub struct IssuerConfig {
     pub inventory: Option<Vec<PathBuf>>,
     /// As written; see [`IssuerConfig::unlisted_policy`].
     pub unlisted: Option<Unlisted>,
+    /// See [`IssuerConfig::retention_policy`].
+    pub retention: Option<Duration>,
     pub generations: Vec<GenerationConfig>,
 }
 
 impl IssuerConfig {
+    /// How long a permanent revocation is kept once its entry has left the CRL; without end, unless the
+    /// file says otherwise.
+    #[must_use]
+    pub fn retention_policy(&self) -> Retention {
+        self.retention.map_or(Retention::WithoutEnd, |kept| {
+            Retention::Seconds(i64::try_from(kept.as_secs()).unwrap_or(i64::MAX))
+        })
+    }
+
     /// What a serial on no CRL and in no inventory answers, as far as the file says: as written, or
     /// `unknown` with an inventory. `None`: as the store has an inventory or not, because
     /// `ocsprey inventory load` may have brought one without a word in the file.

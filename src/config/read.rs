@@ -307,6 +307,10 @@ impl Walk<'_> {
         let covers = section.take("covers").and_then(|field| self.word(&field, COVERS)).unwrap_or_default();
         let inventory = section.take("inventory").map(|field| self.paths(&field));
         let unlisted = section.take("unlisted").and_then(|field| self.word(&field, UNLISTED));
+        let retention = section.take("retention").and_then(|field| {
+            let text = field.text(&mut self.problems, "retention = \"10years\"")?;
+            self.accept(&field, values::long_duration(text))
+        });
         let path = section.key("generation ");
         let generations = match section.take("generation") {
             None => Vec::new(),
@@ -327,6 +331,7 @@ impl Walk<'_> {
             covers,
             inventory,
             unlisted,
+            retention,
             generations,
         }
     }

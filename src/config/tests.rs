@@ -81,6 +81,7 @@ scopes      = 1900
 covers      = "user"
 inventory   = ["auth-issued.txt"]
 unlisted    = "revoked"
+retention   = "10years"
 
 [[issuer.generation]]
 certificate = "auth-ca-2019.pem"
@@ -127,6 +128,7 @@ signer      = { key = "auth-ca-2019.key" }
             covers: Covers::User,
             inventory: Some(vec![at("auth-issued.txt")]),
             unlisted: Some(Unlisted::Revoked),
+            retention: Some(Duration::from_secs(315_576_000)),
             generations: vec![GenerationConfig {
                 certificate: at("auth-ca-2019.pem"),
                 signer: SignerConfig { certificate: at("auth-ca-2019.pem"), key: at("auth-ca-2019.key") },
@@ -152,6 +154,7 @@ fn contract_3_what_is_left_out_has_a_default() {
     assert_eq!((&issuer.crls, &issuer.scopes), (&vec![], &ScopesPolicy::Discovered));
     assert_eq!((issuer.covers, issuer.crl_issuers.len()), (Covers::All, 0));
     assert_eq!(issuer.unlisted, None);
+    assert_eq!(issuer.retention_policy(), Retention::WithoutEnd);
 }
 
 #[test]

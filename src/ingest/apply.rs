@@ -138,7 +138,7 @@ impl Ingest {
             let outcome = match standing(&self.store, &share.draft, delta_base.as_deref())? {
                 Standing::Next(before) => {
                     let entries = share.entries.map(|entry| entry.map_err(Refused::from));
-                    replacements.push((share.draft, entries));
+                    replacements.push((share.draft, share.retention, entries));
                     befores.push(before);
                     None
                 }
@@ -194,7 +194,7 @@ impl Judge {
                     Standing::Same => Outcome::Unchanged,
                     Standing::Overtaken => Outcome::Overtaken,
                     Standing::Next(before) => {
-                        let change = store.compare_scope(&share.draft.key, entries)?;
+                        let change = store.compare_scope(&share.draft, entries, share.retention)?;
                         Outcome::Rehearsed(change, guard.check(&before, &change).err())
                     }
                 },

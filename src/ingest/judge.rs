@@ -14,7 +14,7 @@ use super::sort::{SortedEntries, Sorter};
 use crate::clock::Clock;
 use crate::signing::{StreamVerifier, VerifyError, digest};
 use crate::snapshot::{Issuer, IssuerIndex};
-use crate::store::{IssuerNumber, Layer, ScopeKey, ScopeRecordDraft};
+use crate::store::{IssuerNumber, Layer, Retention, ScopeKey, ScopeRecordDraft};
 use crate::x509::crl::{CertificateKinds, CrlHeader, IssuingDistributionPoint};
 use crate::x509::{Certificate, HashAlgorithm, SerialNumber, UnixTime, canonical_name, name_text};
 use std::fmt::Write as _;
@@ -46,13 +46,16 @@ pub struct CrlAuthority {
     pub keys: Vec<Arc<Certificate>>,
     /// CRL issuers that may speak for it too. One of its own name is one more key for its CRLs.
     pub crl_issuers: Vec<Arc<Certificate>>,
+    /// How long a permanent revocation is kept once its entry is gone.
+    pub retention: Retention,
 }
 
 impl From<&Issuer> for CrlAuthority {
     fn from(issuer: &Issuer) -> Self {
         let keys = issuer.keys.iter().map(|key| Arc::clone(&key.certificate)).collect();
         let crl_issuers = issuer.crl_issuers.clone();
-        Self { name: issuer.name.clone(), number: issuer.number, keys, crl_issuers }
+        let retention = issuer.retention;
+        Self { name: issuer.name.clone(), number: issuer.number, keys, crl_issuers, retention }
     }
 }
 
@@ -116,6 +119,7 @@ pub struct Judged {
 pub(super) struct Share {
     pub issuer_name: String,
     pub draft: ScopeRecordDraft,
+    pub retention: Retention,
     pub entries: SortedEntries,
 }
 
@@ -208,7 +212,8 @@ impl Judge {
             foreign_entries = foreign_entries.saturating_sub(count);
             first = first.or(Some(index));
             let issuer_name = known.authority.name.clone();
-            shares.push(Share { issuer_name, draft: draft(known.authority.number), entries });
+            let CrlAuthority { number, retention, .. } = known.authority;
+            shares.push(Share { issuer_name, draft: draft(number), retention, entries });
         }
         let report = Report {
             issuer: first.unwrap_or(IssuerIndex(0)),

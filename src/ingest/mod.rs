@@ -10,6 +10,7 @@
 //! file. A CRL that is refused ([`Refused`]) leaves everything as it was.
 
 mod apply;
+mod dealt;
 mod fetch;
 mod guard;
 mod judge;

@@ -14,7 +14,7 @@
 
 use super::Refused;
 use super::judge::scope_text;
-use crate::store::{IssuerNumber, Layer, ScopeRecord, Store, StoreError};
+use crate::store::{IssuerNumber, Layer, Retention, ScopeRecord, Store, StoreError};
 use crate::x509::{Revocation, SerialNumber, UnixTime};
 
 /// Why a scope is not retired.
@@ -75,7 +75,8 @@ pub fn retire(
     if !is_forced {
         let mut holds = 0;
         for record in &meant {
-            holds += store.compare_scope(&record.crl.key, nothing()).map_err(Refused::from)?.released;
+            let change = store.compare_scope(&record.crl, nothing(), Retention::WithoutEnd);
+            holds += change.map_err(Refused::from)?.released;
         }
         if holds > 0 {
             return Err(NotRetired::Holds { holds });

@@ -20,7 +20,7 @@ pub use series::Series;
 
 use crate::ocsp::{CertIdRef, ResponseTemplate};
 use crate::signing::ResponderIdentity;
-use crate::store::{InventoryState, IssuerNumber, ReadView, StoreError};
+use crate::store::{InventoryState, IssuerNumber, ReadView, Retention, StoreError};
 use crate::x509::{Certificate, UnixTime};
 use cert_id_index::CertIdIndex;
 use std::sync::Arc;
@@ -103,6 +103,8 @@ pub struct Issuer {
     pub covers: Covers,
     /// The certificates of other CRL issuers that may speak for this CA.
     pub crl_issuers: Vec<Arc<Certificate>>,
+    /// How long a permanent revocation is kept once its entry has left the CRL.
+    pub retention: Retention,
 }
 
 /// One live key of a CA, and who signs answers for it.

@@ -49,6 +49,7 @@ impl Setting {
             scopes: ScopesPolicy::Discovered,
             covers: Covers::All,
             crl_issuers: Vec::new(),
+            retention: crate::store::Retention::WithoutEnd,
         });
         number
     }
@@ -70,8 +71,7 @@ impl Setting {
 
     /// An inventory whose loading broke off behind this serial number.
     pub(crate) fn half_issued(&self, issuer: IssuerNumber, serial: SerialNumber) {
-        // As many as make the store write them at once.
-        let rows = std::iter::repeat_n(Ok((serial, None)), 100_000).chain([Err(())]);
+        let rows = [Ok((serial, None)), Err(())];
         self.store.load_inventory(issuer, rows).unwrap_err();
     }
 
@@ -86,6 +86,7 @@ impl Setting {
             scopes: issuer.scopes.clone(),
             covers: issuer.covers,
             crl_issuers: issuer.crl_issuers.clone(),
+            retention: issuer.retention,
         });
         Arc::new(Configured::new(issuers.collect(), self.options))
     }

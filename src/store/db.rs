@@ -31,8 +31,8 @@ pub struct Db {
     rocks: DB,
     path: PathBuf,
     access: Access,
-    /// How files of `status`, `scope_rows` and `answers` are laid out, for those that are made outside RocksDB.
-    layouts: [Options; 3],
+    /// How files of every family but `meta` are laid out, for those that are made outside RocksDB.
+    layouts: [Options; 4],
     max_batch_rows: usize,
     epochs: Epochs,
 }
@@ -179,13 +179,14 @@ impl Db {
         self.path.join("staged")
     }
 
-    /// Makes files of `status`, `scope_rows` or `answers`.
+    /// Makes files of any family but `meta`.
     pub fn file_writer(&self, family: Family) -> SstFileWriter<'_> {
-        let [status, scope_rows, answers] = &self.layouts;
+        let [status, scope_rows, inventory, answers] = &self.layouts;
         SstFileWriter::create(match family {
             Family::ScopeRows => scope_rows,
+            Family::Inventory => inventory,
             Family::Answers => answers,
-            Family::Meta | Family::Status | Family::Inventory => status,
+            Family::Meta | Family::Status => status,
         })
     }
 
@@ -246,6 +247,21 @@ impl Db {
         let mut read = ReadOptions::default();
         read.fill_cache(false);
         read.set_readahead_size(1 << 20);
+        self.cursor(family, prefix, snapshot, read)
+    }
+
+    /// As [`Db::rows_from`], for whoever looks at a few of the rows: nothing is read ahead.
+    pub fn rows_here_and_there(&self, family: Family, prefix: &[u8]) -> Result<Cursor<'_>, StoreError> {
+        self.cursor(family, prefix, None, ReadOptions::default())
+    }
+
+    fn cursor(
+        &self,
+        family: Family,
+        prefix: &[u8],
+        snapshot: Option<&rocksdb::Snapshot<'_>>,
+        mut read: ReadOptions,
+    ) -> Result<Cursor<'_>, StoreError> {
         if let Some(snapshot) = snapshot {
             read.set_snapshot(snapshot);
         }
@@ -317,6 +333,12 @@ impl Cursor<'_> {
 
     pub fn advance(&mut self) -> Result<(), StoreError> {
         self.rows.next();
+        self.check()
+    }
+
+    /// Goes to the last row whose key is `key` or less, ahead of where it stands or behind.
+    pub fn back_to(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        self.rows.seek_for_prev(key);
         self.check()
     }
 
@@ -444,8 +466,9 @@ fn families(options: &StoreOptions, cache: &Cache) -> Vec<ColumnFamilyDescriptor
         .collect()
 }
 
-fn layouts(options: &StoreOptions, cache: &Cache) -> [Options; 3] {
-    [Family::Status, Family::ScopeRows, Family::Answers].map(|family| family.options(options, cache))
+fn layouts(options: &StoreOptions, cache: &Cache) -> [Options; 4] {
+    let families = [Family::Status, Family::ScopeRows, Family::Inventory, Family::Answers];
+    families.map(|family| family.options(options, cache))
 }
 
 /// RocksDB's error in our words. The lock is told apart by its message, the only thing RocksDB gives:

@@ -15,7 +15,8 @@ pub enum StoreError {
     /// It was written by another version of ocsprey, or by another program.
     #[error(
         "the store {} cannot be read: its format is {}, this ocsprey reads format {expected} \
-         (use the ocsprey that wrote it, or name an empty folder and ingest again)",
+         (use the ocsprey that wrote it, or name an empty folder as path and load it anew: `ocsprey crl ingest`, \
+         `ocsprey inventory load`)",
         path.display(),
         found.map_or_else(|| "not one of ocsprey's".to_owned(), |version| format!("version {version}"))
     )]
@@ -66,7 +67,7 @@ pub enum ReplaceError<E> {
     },
 }
 
-/// Why an inventory was not loaded to its end. What was loaded before stays.
+/// Why an inventory was not loaded to its end. What stays: see [`super::Store::load_inventory`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError<E> {
     /// The source of the serial numbers failed.

@@ -1,4 +1,4 @@
-//! The octets of every row: format version 1. Only the store calls it; no I/O here.
+//! The octets of every row: format version 2. Only the store calls it; no I/O here.
 //!
 //! Integers are big-endian. Every value but the bare numbers begins with [`ROW_VERSION`]. Whatever
 //! is read back is checked in full: octets that are never written here are a [`BadRow`], never a panic.
@@ -6,7 +6,7 @@
 //! | family | key | value |
 //! | --- | --- | --- |
 //! | `status` | issuer u32, serial octets | version, then a row per scope, in order of scope: scope u32, body |
-//! | `scope_rows` | scope u32, serial octets | version, body |
+//! | `scope_rows` | scope u32, serial octets of the first row | version, [rows](super::block), up to 64 |
 //! | `inventory` | issuer u32, serial octets | nothing, or distribution point u32 |
 //! | `meta` | `format` | u32, [`FORMAT`] |
 //! | | `N`, kind | u32, the last number given out of that kind (`I`, `D`, `S`, `Y`) |
@@ -22,8 +22,9 @@
 //! | `answers`, and `A` in `meta` | | see [`answers`] |
 //!
 //! A body is one octet of flags (low four bits the reason, 0 for none; 0x10 retained; 0x20 an
-//! invalidity date follows; 0x40, alone and only in rows laid over others: no row any more), then the revocation time and perhaps the invalidity date, each five
-//! octets of seconds since the year 0. Serial octets are those of the DER INTEGER, so keys of one
+//! invalidity date follows; 0x40, alone and only in rows laid over others: no row any more), then the
+//! revocation time, perhaps the invalidity date, and of a retained row the thisUpdate of the CRL that did not
+//! list it any more, each five octets of seconds since the year 0. Serial octets are those of the DER INTEGER, so keys of one
 //! number sort as [`SerialNumber`] does, and a serial that is a prefix of another is another key.
 
 pub mod answers;
@@ -36,8 +37,8 @@ use crate::x509::{CrlReason, Revocation, SerialNumber, UnixTime};
 
 /// Version of the whole store. It goes up when an older ocsprey would misread what is written.
 ///
-/// History: 1, the first.
-pub const FORMAT: u32 = 1;
+/// History: 1, the first. 2: the index by scope holds many rows in a value, and a retained row says since when.
+pub const FORMAT: u32 = 2;
 
 /// First octet of the values described above.
 pub const ROW_VERSION: u8 = 1;
@@ -60,8 +61,8 @@ pub enum NumberKind {
 pub struct BadRow(pub &'static str);
 
 /// Reads a value from its front.
-struct Octets<'a> {
-    rest: &'a [u8],
+pub struct Octets<'a> {
+    pub rest: &'a [u8],
     row: &'static str,
 }
 
@@ -70,12 +71,12 @@ impl<'a> Octets<'a> {
         Self { rest: value, row }
     }
 
-    fn versioned(row: &'static str, value: &'a [u8]) -> Result<Self, BadRow> {
+    pub fn versioned(row: &'static str, value: &'a [u8]) -> Result<Self, BadRow> {
         let mut octets = Self::new(row, value);
         if octets.array()? == [ROW_VERSION] { Ok(octets) } else { Err(BadRow(row)) }
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], BadRow> {
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], BadRow> {
         let (first, rest) = self.rest.split_first_chunk::<N>().ok_or(BadRow(self.row))?;
         self.rest = rest;
         Ok(*first)
@@ -91,7 +92,11 @@ impl<'a> Octets<'a> {
 
     /// Seconds since the year 0, in five octets.
     fn time(&mut self) -> Result<UnixTime, BadRow> {
-        let [a, b, c, d, e] = self.array()?;
+        let octets = self.array()?;
+        self.checked(octets)
+    }
+
+    fn checked(&self, [a, b, c, d, e]: [u8; 5]) -> Result<UnixTime, BadRow> {
         let seconds = i64::from_be_bytes([0, 0, 0, a, b, c, d, e]) + UnixTime::MIN.seconds();
         let time = UnixTime::from_seconds(seconds);
         if time.seconds() == seconds { Ok(time) } else { Err(BadRow(self.row)) }
@@ -169,23 +174,27 @@ pub struct Body {
     flags: u8,
     time: UnixTime,
     invalidity: UnixTime,
+    retained_since: UnixTime,
 }
 
 impl Body {
-    pub fn new(revocation: &Revocation, retained: bool) -> Self {
+    pub fn new(revocation: &Revocation) -> Self {
         // "unspecified" is the same as no reason (RFC 5280 5.3.1), so 0 stands for both.
         let mut flags = revocation.reason.map_or(0, CrlReason::value);
-        if retained {
-            flags |= RETAINED;
-        }
         if revocation.invalidity.is_some() {
             flags |= INVALIDITY;
         }
-        Self { flags, time: revocation.time, invalidity: revocation.invalidity.unwrap_or(UnixTime::EPOCH) }
+        let invalidity = revocation.invalidity.unwrap_or(UnixTime::EPOCH);
+        Self { flags, time: revocation.time, invalidity, retained_since: UnixTime::EPOCH }
     }
 
     /// Laid over a row, it takes that row away.
-    pub const GONE: Self = Self { flags: GONE, time: UnixTime::MIN, invalidity: UnixTime::EPOCH };
+    pub const GONE: Self = Self {
+        flags: GONE,
+        time: UnixTime::MIN,
+        invalidity: UnixTime::EPOCH,
+        retained_since: UnixTime::EPOCH,
+    };
 
     /// The row that stands when this one is laid over another.
     pub fn over(self) -> Option<Self> {
@@ -196,13 +205,19 @@ impl Body {
         self.flags & RETAINED != 0
     }
 
+    /// Since when its entry is not in the CRL any more.
+    pub fn retained_since(&self) -> Option<UnixTime> {
+        self.is_retained().then_some(self.retained_since)
+    }
+
     /// Neither a hold nor its removal by a delta CRL.
     pub fn is_permanent(&self) -> bool {
         self.revocation().is_permanent()
     }
 
-    pub fn retained(self) -> Self {
-        Self { flags: self.flags | RETAINED, ..self }
+    /// The row that stands once the CRL of this time does not list the entry any more.
+    pub fn retained(self, since: UnixTime) -> Self {
+        Self { flags: self.flags | RETAINED, retained_since: since, ..self }
     }
 
     pub fn revocation(&self) -> Revocation {
@@ -216,42 +231,57 @@ impl Body {
         }
     }
 
-    fn put(&self, out: &mut Vec<u8>) {
+    /// Writes it, and says what the first octet of its time is.
+    pub fn put(&self, out: &mut Vec<u8>) -> u8 {
         out.push(self.flags);
-        out.extend_from_slice(&time_octets(self.time));
+        let time = time_octets(self.time);
+        out.extend_from_slice(&time);
+        self.put_rest(out);
+        time[0]
+    }
+
+    /// Writes it without the first octet of its time, if that is `known`; whether it was.
+    pub fn put_short(&self, known: u8, out: &mut Vec<u8>) -> bool {
+        let [first, rest @ ..] = time_octets(self.time);
+        if first != known {
+            return false;
+        }
+        out.push(self.flags);
+        out.extend_from_slice(&rest);
+        self.put_rest(out);
+        true
+    }
+
+    fn put_rest(&self, out: &mut Vec<u8>) {
         if self.flags & INVALIDITY != 0 {
             out.extend_from_slice(&time_octets(self.invalidity));
         }
+        if self.flags & RETAINED != 0 {
+            out.extend_from_slice(&time_octets(self.retained_since));
+        }
     }
 
-    fn take(octets: &mut Octets<'_>) -> Result<Self, BadRow> {
+    /// Reads one; `known`, if there is one, is the first octet of its time, which does not stand there then.
+    /// And that octet.
+    pub fn take(octets: &mut Octets<'_>, known: Option<u8>) -> Result<(Self, u8), BadRow> {
         let [flags] = octets.array()?;
-        let known =
+        let is_known =
             flags & !(REASON | RETAINED | INVALIDITY) == 0 && CrlReason::from_value(flags & REASON).is_some();
-        if !known && flags != GONE {
+        if !is_known && flags != GONE {
             return Err(BadRow(octets.row));
         }
-        let time = octets.time()?;
+        let first = match known {
+            Some(first) => first,
+            None => octets.array::<1>()?[0],
+        };
+        let [b, c, d, e] = octets.array()?;
+        let time = octets.checked([first, b, c, d, e])?;
         if flags == GONE && time != Self::GONE.time {
             return Err(BadRow(octets.row));
         }
-        let invalidity = if flags & INVALIDITY != 0 { octets.time()? } else { UnixTime::EPOCH };
-        Ok(Self { flags, time, invalidity })
-    }
-
-    /// The value of a `scope_rows` row.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        out.clear();
-        out.push(ROW_VERSION);
-        self.put(out);
-    }
-
-    /// From the value of a `scope_rows` row.
-    pub fn decode(value: &[u8]) -> Result<Self, BadRow> {
-        let mut octets = Octets::versioned("a row of a CRL scope", value)?;
-        let body = Self::take(&mut octets)?;
-        octets.end()?;
-        Ok(body)
+        let mut further = |flag| if flags & flag != 0 { octets.time() } else { Ok(UnixTime::EPOCH) };
+        let (invalidity, retained_since) = (further(INVALIDITY)?, further(RETAINED)?);
+        Ok((Self { flags, time, invalidity, retained_since }, first))
     }
 }
 
@@ -267,7 +297,7 @@ pub fn for_each_status(value: &[u8], mut each: impl FnMut(ScopeNumber, Body)) ->
             return Err(BadRow(STATUS));
         }
         before = Some(scope);
-        each(ScopeNumber(scope), Body::take(&mut octets)?);
+        each(ScopeNumber(scope), Body::take(&mut octets, None)?.0);
     }
     // A key without rows is deleted, not kept.
     if before.is_some() { Ok(()) } else { Err(BadRow(STATUS)) }

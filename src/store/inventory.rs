@@ -1,23 +1,24 @@
 //! Loading an issuer's inventory of issued serial numbers. Called by ingest, one writer at a time.
 //!
-//! An inventory is hundreds of millions of rows and only grows, so it goes in batches that are
-//! visible as they come, in memory that does not depend on the count. Loading is idempotent: after
-//! a crash, or a file that breaks off, the same load again adds what is missing and counts right,
-//! because the count of rows is written in the same batch as the rows. Until the first load has
-//! come to its end the inventory is [`InventoryState::Partial`]: an unlisted serial says nothing yet.
+//! An inventory is hundreds of millions of rows and only grows. The first load is sorted
+//! ([`super::listing`]) and taken in as sorted files, all at once, at a third of what rows cost in
+//! batches. Later ones ask for each serial whether it is there, and go in batches that are visible as they
+//! come. Memory depends on the count in neither. Loading is idempotent: after a crash, or a file that breaks
+//! off, the same load again adds what is missing and counts right, because the count of rows is written in
+//! the same batch as the rows, or found by counting. Until the first load has come to its end the inventory
+//! is [`InventoryState::Partial`]: an unlisted serial says nothing yet.
 
 use super::db::{Db, Durability, Family};
 use super::epochs::Touched;
 use super::error::{LoadError, StoreError};
 use super::format::{RowKey, decode_inventory, encode_inventory, encode_inventory_state, number_key};
+use super::listing::{Listed, Listing};
 use super::registry;
-use super::scope::{DistributionPointNumber, InventoryLoad, InventoryState, IssuerNumber};
-use crate::x509::SerialNumber;
+use super::scope::{InventoryLoad, InventoryState, IssuerNumber};
+use super::staging::SortedFiles;
 
 /// Serial numbers a batch: 100,000 of them are about 5 MB, and one append to the log.
 const CHUNK: usize = 100_000;
-
-type Listed = (SerialNumber, Option<DistributionPointNumber>);
 
 /// Adds `serials` to the inventory of `issuer`. Under the writer's lock.
 pub fn load<E>(
@@ -27,19 +28,26 @@ pub fn load<E>(
 ) -> Result<InventoryLoad, LoadError<E>> {
     let key = number_key(b'V', issuer.0);
     let state = registry::inventory_state(db, db.get_meta(&key)?.as_deref())?;
+    let rows = match state {
+        InventoryState::Absent | InventoryState::Partial { rows: 0 } => match count(db, issuer)? {
+            0 => return first_load(db, issuer, serials),
+            // A first load was killed after it took its files in, before it said so.
+            rows => rows,
+        },
+        InventoryState::Partial { rows } | InventoryState::Complete { rows } => rows,
+    };
     let mut loader = Loader {
         db,
         issuer,
         is_complete: matches!(state, InventoryState::Complete { .. }),
-        rows: state.rows(),
+        rows,
         load: InventoryLoad::default(),
     };
     let mut chunk = Vec::with_capacity(CHUNK);
     for listed in serials {
         chunk.push(listed.map_err(LoadError::Source)?);
         if chunk.len() == CHUNK {
-            // A crash after this batch leaves a part of the inventory, counted right, and `Partial` if it is
-            // the first load.
+            // A crash after this batch leaves a part of the addition, counted right.
             loader.add(&mut chunk)?;
         }
     }
@@ -54,6 +62,50 @@ pub fn load<E>(
     batch.put_meta(&key, &encode_inventory_state(true, loader.rows));
     db.epochs().commit(&touched, || batch.commit(Durability::Synced))?;
     Ok(loader.load)
+}
+
+/// The rows of an inventory, one by one.
+fn count(db: &Db, issuer: IssuerNumber) -> Result<u64, StoreError> {
+    let mut rows = db.rows_from(Family::Inventory, &issuer.0.to_be_bytes(), None)?;
+    let mut count = 0;
+    while rows.current().is_some() {
+        count += 1;
+        rows.advance()?;
+    }
+    Ok(count)
+}
+
+/// Loads an inventory of which nothing is there yet.
+fn first_load<E>(
+    db: &Db,
+    issuer: IssuerNumber,
+    serials: impl Iterator<Item = Result<Listed, E>>,
+) -> Result<InventoryLoad, LoadError<E>> {
+    let key = number_key(b'V', issuer.0);
+    // From here on what is not listed may well be issued: a crash, or an error, leaves a partial inventory
+    // without a row, and the next load is a first one again.
+    let mut batch = db.batch()?;
+    batch.put_meta(&key, &encode_inventory_state(false, 0));
+    let mut touched = Touched::nothing();
+    touched.issuer(issuer);
+    db.epochs().commit(&touched, || batch.commit(Durability::Synced))?;
+    let mut listing = Listing::new(db)?;
+    for listed in serials {
+        listing.push(&listed.map_err(LoadError::Source)?)?;
+    }
+    let mut files = SortedFiles::new(db, Family::Inventory, issuer.0);
+    let mut load = InventoryLoad::default();
+    load.already_there = listing.finish(|(serial, distribution_point)| {
+        let (octets, len) = encode_inventory(*distribution_point);
+        load.added += 1;
+        files.add(&RowKey::new(issuer.0, serial), octets.get(..len).unwrap_or_default())
+    })?;
+    db.take_files(Family::Inventory, files.finish()?)?;
+    // A crash here leaves all rows in an inventory that says it has none: the next load counts them.
+    let mut batch = db.batch()?;
+    batch.put_meta(&key, &encode_inventory_state(true, load.added));
+    db.epochs().commit(&touched, || batch.commit(Durability::Synced))?;
+    Ok(load)
 }
 
 struct Loader<'a> {

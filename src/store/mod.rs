@@ -13,20 +13,22 @@
 //!
 //! Errors: [`StoreError`], which never names a serial number.
 //!
-//! Layers: [`format`] (octets), [`db`] (RocksDB, typed families, batches), then [`registry`] (numbers and
-//! records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`], [`answers`] (writing), [`view`] (reading),
-//! [`epochs`] (until when kept answers hold), and this file.
+//! Layers: [`format`] and [`block`] (octets), [`db`] (RocksDB, typed families, batches), then [`registry`] (numbers
+//! and records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`], [`answers`] (writing), [`view`]
+//! (reading), [`epochs`] (until when kept answers hold), and this file.
 //! The rows are described in [`format`].
 
 #![expect(clippy::disallowed_types, reason = "the pen of the one writer; readers never touch it")]
 
 mod answers;
+mod block;
 mod db;
 mod epochs;
 mod error;
 mod family;
 mod format;
 mod inventory;
+mod listing;
 mod registry;
 mod replace;
 mod scope;
@@ -45,8 +47,8 @@ pub use error::{LoadError, ReplaceError, StoreError};
 pub use format::FORMAT;
 pub use scope::{
     CertificateKinds, DistributionPointNumber, Inventoried, InventoryLoad, InventoryState, IssuerNumber,
-    Layer, Rows, ScopeChange, ScopeKey, ScopeNames, ScopeNumber, ScopeRecord, ScopeRecordDraft, SeriesNumber,
-    StatusRow,
+    Layer, Retention, Rows, ScopeChange, ScopeKey, ScopeNames, ScopeNumber, ScopeRecord, ScopeRecordDraft,
+    SeriesNumber, StatusRow,
 };
 pub use view::ReadView;
 
@@ -224,10 +226,11 @@ impl Store {
         next: ScopeRecordDraft,
         entries: impl IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
     ) -> Result<ScopeChange, ReplaceError<E>> {
-        self.replace_scope_if(next, entries, |_| Ok(()))
+        self.replace_scope_if(next, entries, Retention::WithoutEnd, |_| Ok(()))
     }
 
-    /// As [`Store::replace_scope`], if `approve` has nothing against the change that it would be.
+    /// As [`Store::replace_scope`], if `approve` has nothing against the change that it would be; and what was
+    /// retained for all of `retention` goes.
     ///
     /// # Errors
     /// As [`Store::replace_scope`], and the error of `approve`, as [`ReplaceError::Source`].
@@ -235,10 +238,12 @@ impl Store {
         &self,
         next: ScopeRecordDraft,
         entries: impl IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
+        retention: Retention,
         approve: impl FnOnce(&ScopeChange) -> Result<(), E>,
     ) -> Result<ScopeChange, ReplaceError<E>> {
         let approve = |changes: &[ScopeChange]| changes.first().map_or(Ok(()), approve);
-        let changes = self.replace_scopes_if(vec![(next, entries)], Durability::Synced, approve)?;
+        let changes =
+            self.replace_scopes_if(vec![(next, retention, entries)], Durability::Synced, approve)?;
         Ok(changes.into_iter().next().unwrap_or_default())
     }
 
@@ -252,7 +257,7 @@ impl Store {
     /// As [`Store::replace_scope_if`].
     pub fn replace_scopes_if<E, I>(
         &self,
-        replacements: Vec<(ScopeRecordDraft, I)>,
+        replacements: Vec<(ScopeRecordDraft, Retention, I)>,
         durability: Durability,
         approve: impl FnOnce(&[ScopeChange]) -> Result<(), E>,
     ) -> Result<Vec<ScopeChange>, ReplaceError<E>>
@@ -260,7 +265,8 @@ impl Store {
         I: IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
     {
         let _writing = self.begin_write()?;
-        let replacements = replacements.into_iter().map(|(next, entries)| (next, entries.into_iter()));
+        let replacements =
+            replacements.into_iter().map(|(next, retention, entries)| (next, retention, entries.into_iter()));
         replace::replace(&self.db, replacements.collect(), durability, approve)
     }
 
@@ -272,17 +278,18 @@ impl Store {
         self.db.sync()
     }
 
-    /// What [`Store::replace_scope`] would change. Writes nothing, and may be asked of a store that is
+    /// What [`Store::replace_scope_if`] would change. Writes nothing, and may be asked of a store that is
     /// open for reading only.
     ///
     /// # Errors
     /// As [`Store::replace_scope`].
     pub fn compare_scope<E>(
         &self,
-        key: &ScopeKey,
+        next: &ScopeRecordDraft,
         entries: impl IntoIterator<Item = Result<(SerialNumber, Revocation), E>>,
+        retention: Retention,
     ) -> Result<ScopeChange, ReplaceError<E>> {
-        replace::compare(&self.db, key, entries.into_iter())
+        replace::compare(&self.db, next, entries.into_iter(), retention)
     }
 
     /// Takes a scope away with all its rows, the retained ones too. Whether there was one.
@@ -300,7 +307,8 @@ impl Store {
     /// inventory is complete once one load came to its end.
     ///
     /// # Errors
-    /// The first error of `serials`, or the store's. What was loaded before stays; loading again is safe.
+    /// The first error of `serials`, or the store's. Of an addition, what was loaded before stays; of a first load
+    /// nothing does. Loading again is safe.
     pub fn load_inventory<E>(
         &self,
         issuer: IssuerNumber,

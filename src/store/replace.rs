@@ -20,24 +20,25 @@
 //! synced before the first of them is there and deleted with the last, or with the record; whoever writes next
 //! sweeps them first.
 
-use super::db::{Batch, Cursor, Db, Durability, Family};
+use super::block::{Blocks, Row};
+use super::db::{Batch, Db, Durability};
 use super::epochs::Touched;
 use super::error::{ReplaceError, StoreError};
-use super::format::{Body, NumberKind, encode_record, encode_unrecorded, number_key, scope_key, serial_of};
+use super::format::{Body, NumberKind, encode_record, encode_unrecorded, number_key, scope_key};
 use super::registry;
 use super::scope::{
-    DistributionPointNumber, IssuerNumber, Layer, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord,
+    DistributionPointNumber, IssuerNumber, Layer, Retention, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord,
     ScopeRecordDraft,
 };
 use super::staging::Staging;
 use super::unfinished::{self, put_rows};
-use crate::x509::{Revocation, SerialNumber};
+use crate::x509::{Revocation, SerialNumber, UnixTime};
 
 /// Replaces the scopes of these CRLs, each of another issuer. Under the writer's lock; `approve` has the last
 /// word before the commit.
 pub fn replace<E, I>(
     db: &Db,
-    replacements: Vec<(ScopeRecordDraft, I)>,
+    replacements: Vec<(ScopeRecordDraft, Retention, I)>,
     durability: Durability,
     approve: impl FnOnce(&[ScopeChange]) -> Result<(), E>,
 ) -> Result<Vec<ScopeChange>, ReplaceError<E>>
@@ -47,7 +48,7 @@ where
     unfinished::finish(db)?;
     let result = (|| {
         let (mut merged, mut changes) = (Vec::with_capacity(replacements.len()), Vec::new());
-        for (next, entries) in replacements {
+        for (next, retention, entries) in replacements {
             let distribution_point_number = if next.key.distribution_point.is_empty() {
                 None
             } else {
@@ -67,7 +68,8 @@ where
                 many: None,
                 touched: Touched::nothing(),
             };
-            changes.push(merge(db, held, entries, &mut difference)?);
+            let moment = Moment { now: next.this_update, retention };
+            changes.push(merge(db, held, entries, moment, &mut difference)?);
             merged.push((next, distribution_point_number, difference));
         }
         approve(&changes).map_err(ReplaceError::Source)?;
@@ -122,11 +124,12 @@ where
 /// What [`replace`] would change. Writes nothing.
 pub fn compare<E>(
     db: &Db,
-    key: &ScopeKey,
+    next: &ScopeRecordDraft,
     entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
+    retention: Retention,
 ) -> Result<ScopeChange, ReplaceError<E>> {
-    let held = registry::scope(db, key)?.map(|record| record.number);
-    merge(db, held, entries, &mut Nowhere)
+    let held = registry::scope(db, &next.key)?.map(|record| record.number);
+    merge(db, held, entries, Moment { now: next.this_update, retention }, &mut Nowhere)
 }
 
 /// Takes the scope away with all its rows, retained ones too. Whether there was one. Under the writer's lock.
@@ -197,7 +200,7 @@ impl<'a> Difference<'a> {
                 Some(scope) => scope,
                 None => ScopeNumber(registry::next_number(self.db, batch, NumberKind::Scope)?),
             };
-            put_rows(self.db, batch, self.issuer, &self.few, scope, None)?;
+            put_rows(self.db, batch, self.issuer, &self.few, scope)?;
             return Ok((scope, false));
         };
         let staged = staging.scope();
@@ -209,11 +212,29 @@ impl<'a> Difference<'a> {
     }
 }
 
+/// When the new CRL is of, and how long what it does not list is kept.
+#[derive(Clone, Copy)]
+struct Moment {
+    now: UnixTime,
+    retention: Retention,
+}
+
+impl Moment {
+    /// Whether a row that is retained since then may go.
+    fn is_over(self, since: UnixTime) -> bool {
+        match self.retention {
+            Retention::WithoutEnd => false,
+            Retention::Seconds(seconds) => self.now.since(since) > seconds,
+        }
+    }
+}
+
 /// Walks the entries and the rows of the scope side by side, and gives what differs to `difference`.
 fn merge<E>(
     db: &Db,
     held: Option<ScopeNumber>,
     entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
+    moment: Moment,
     difference: &mut impl Differences,
 ) -> Result<ScopeChange, ReplaceError<E>> {
     let mut change = ScopeChange::default();
@@ -230,13 +251,13 @@ fn merge<E>(
         while let Some((gone, body)) = row
             && gone < serial
         {
-            leave(gone, body, difference, &mut change)?;
+            leave(gone, body, moment, difference, &mut change)?;
             row = rows.take()?;
         }
-        let body = Body::new(&revocation, false);
+        let body = Body::new(&revocation);
         match row {
             Some((same, held)) if same == serial => {
-                stay(serial, held, body, difference, &mut change)?;
+                stay(serial, held, body, moment, difference, &mut change)?;
                 row = rows.take()?;
             }
             _ => {
@@ -247,7 +268,7 @@ fn merge<E>(
         }
     }
     while let Some((gone, body)) = row {
-        leave(gone, body, difference, &mut change)?;
+        leave(gone, body, moment, difference, &mut change)?;
         row = rows.take()?;
     }
     Ok(change)
@@ -258,10 +279,15 @@ fn merge<E>(
 fn leave(
     serial: SerialNumber,
     held: Body,
+    moment: Moment,
     difference: &mut impl Differences,
     change: &mut ScopeChange,
 ) -> Result<(), StoreError> {
-    if held.is_retained() {
+    if let Some(since) = held.retained_since() {
+        if moment.is_over(since) {
+            change.expired += 1;
+            return difference.add(serial, None);
+        }
         change.unchanged += 1;
         change.retained_in_all += 1;
         return Ok(());
@@ -272,7 +298,7 @@ fn leave(
     }
     change.retained += 1;
     change.retained_in_all += 1;
-    difference.add(serial, Some(held.retained()))
+    difference.add(serial, Some(held.retained(moment.now)))
 }
 
 /// A row whose entry is in the new CRL as `body`.
@@ -280,6 +306,7 @@ fn stay(
     serial: SerialNumber,
     held: Body,
     body: Body,
+    moment: Moment,
     difference: &mut impl Differences,
     change: &mut ScopeChange,
 ) -> Result<(), StoreError> {
@@ -288,9 +315,10 @@ fn stay(
         return Ok(());
     }
     // A permanent revocation that is now called a hold would turn good when that entry goes away,
-    // so the permanent one is kept, as if its entry had gone away already.
-    if held.is_permanent() && !body.is_permanent() {
-        return leave(serial, held, difference, change);
+    // so the permanent one is kept, as if its entry had gone away already, and for as long.
+    let is_over = held.retained_since().is_some_and(|since| moment.is_over(since));
+    if held.is_permanent() && !body.is_permanent() && !is_over {
+        return leave(serial, held, moment, difference, change);
     }
     change.changed += 1;
     change.lifted += u64::from(body.revocation().is_removal());
@@ -332,32 +360,30 @@ impl<'a> ScopeRows<'a> {
 
 /// Stands on a row of one scope number, or behind the last.
 struct RowCursor<'a> {
-    db: &'a Db,
-    cursor: Option<Cursor<'a>>,
-    row: Option<(SerialNumber, Body)>,
+    blocks: Option<Blocks<'a>>,
+    block: Vec<Row>,
+    at: usize,
+    row: Option<Row>,
 }
 
 impl<'a> RowCursor<'a> {
     fn new(db: &'a Db, scope: Option<ScopeNumber>) -> Result<Self, StoreError> {
-        let rows = |scope: ScopeNumber| db.rows_from(Family::ScopeRows, &scope.0.to_be_bytes(), None);
-        let mut rows = Self { db, cursor: scope.map(rows).transpose()?, row: None };
-        rows.read()?;
+        let blocks = scope.map(|scope| Blocks::new(db, scope)).transpose()?;
+        let mut rows = Self { blocks, block: Vec::new(), at: 0, row: None };
+        rows.advance()?;
         Ok(rows)
     }
 
-    fn read(&mut self) -> Result<(), StoreError> {
-        let row = self.cursor.as_ref().and_then(Cursor::current);
-        let row = row.map(|(key, value)| Ok((serial_of(key)?, Body::decode(value)?)));
-        self.row = row.transpose().map_err(|bad| self.db.bad(bad))?;
-        Ok(())
-    }
-
     fn advance(&mut self) -> Result<(), StoreError> {
-        match &mut self.cursor {
-            Some(cursor) if self.row.is_some() => cursor.advance()?,
-            _ => return Ok(()),
+        if self.at == self.block.len()
+            && let Some(blocks) = &mut self.blocks
+        {
+            blocks.next(&mut self.block)?;
+            self.at = 0;
         }
-        self.read()
+        self.row = self.block.get(self.at).copied();
+        self.at += usize::from(self.row.is_some());
+        Ok(())
     }
 }
 

@@ -171,6 +171,17 @@ pub struct StatusRow {
     pub retained: bool,
 }
 
+/// How long a permanent revocation is kept once its entry is not in the CRL any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Retention {
+    /// For good: permanent means permanent.
+    #[default]
+    WithoutEnd,
+    /// Until a CRL comes whose thisUpdate is more than so many seconds behind that of the first one
+    /// which did not list it. Told by the CRLs' own times, so that no clock takes a revocation away.
+    Seconds(i64),
+}
+
 /// What a replacement did to the rows of its scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ScopeChange {
@@ -184,6 +195,8 @@ pub struct ScopeChange {
     pub lifted: u64,
     /// Permanent entries that went away (or are said to be on hold now): still revoked.
     pub retained: u64,
+    /// Rows that were retained for as long as they are to be: no longer revoked.
+    pub expired: u64,
     /// Rows that stand as before, those retained earlier among them.
     pub unchanged: u64,
     /// Entries in the CRL.
@@ -196,7 +209,7 @@ impl ScopeChange {
     /// Whether any status differs from before.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.added == 0 && self.changed == 0 && self.released == 0 && self.retained == 0
+        self.added == 0 && self.changed == 0 && self.released == 0 && self.retained == 0 && self.expired == 0
     }
 }
 

@@ -14,6 +14,7 @@
 //! looking; any other asks the store for each serial, in groups and through the bloom filters (0.5 us a
 //! serial that is not there). The writer's lock keeps what was read true until it is written.
 
+use super::block::{self, MAX_ROWS, Row};
 use super::db::{Db, Family};
 use super::error::StoreError;
 use super::format::{Body, RowKey, with_status};
@@ -37,16 +38,16 @@ pub struct Staging<'a> {
     is_first_of_issuer: bool,
     status: SortedFiles<'a>,
     scope_rows: SortedFiles<'a>,
-    waiting: Vec<(SerialNumber, Body)>,
+    waiting: Vec<Row>,
+    /// Rows of the index that are to be its next block.
+    block: Vec<Row>,
     octets: Vec<u8>,
 }
 
 impl<'a> Staging<'a> {
     /// Stages rows of `scope`, which has a mark and no rows.
     pub fn new(db: &'a Db, scope: ScopeNumber, issuer: IssuerNumber) -> Result<Self, StoreError> {
-        let folder = db.staging_folder();
-        std::fs::create_dir_all(&folder)
-            .map_err(|error| StoreError::Io { path: folder.clone(), detail: error.to_string() })?;
+        make_folder(db)?;
         let is_first_of_issuer =
             db.rows_from(Family::Status, &issuer.0.to_be_bytes(), None)?.current().is_none();
         Ok(Self {
@@ -54,9 +55,10 @@ impl<'a> Staging<'a> {
             scope,
             issuer,
             is_first_of_issuer,
-            status: SortedFiles::new(db, Family::Status, scope),
-            scope_rows: SortedFiles::new(db, Family::ScopeRows, scope),
+            status: SortedFiles::new(db, Family::Status, scope.0),
+            scope_rows: SortedFiles::new(db, Family::ScopeRows, scope.0),
             waiting: Vec::new(),
+            block: Vec::with_capacity(MAX_ROWS),
             octets: Vec::with_capacity(64),
         })
     }
@@ -90,13 +92,23 @@ impl<'a> Staging<'a> {
         let octets = &mut self.octets;
         with_status(held, self.scope, Some(body), octets).map_err(|bad| self.db.bad(bad))?;
         self.status.add(&RowKey::new(self.issuer.0, serial), octets)?;
-        body.encode(octets);
-        self.scope_rows.add(&RowKey::new(self.scope.0, serial), octets)
+        self.block.push((*serial, body));
+        if self.block.len() == MAX_ROWS { self.close_block() } else { Ok(()) }
+    }
+
+    fn close_block(&mut self) -> Result<(), StoreError> {
+        if let Some((serial, _)) = self.block.first() {
+            block::encode(&self.block, &mut self.octets);
+            self.scope_rows.add(&RowKey::new(self.scope.0, serial), &self.octets)?;
+            self.block.clear();
+        }
+        Ok(())
     }
 
     /// Brings all rows into the store, where nobody sees them yet.
     pub fn take_in(mut self) -> Result<(), StoreError> {
         self.settle()?;
+        self.close_block()?;
         let status = self.status.finish()?;
         // The index first: while only it is there, a sweep finds rows that say nothing; the other way
         // round there would be status rows that no index leads to.
@@ -106,11 +118,21 @@ impl<'a> Staging<'a> {
     }
 }
 
+/// Makes the folder in which rows are staged.
+pub fn make_folder(db: &Db) -> Result<PathBuf, StoreError> {
+    let path = db.staging_folder();
+    match std::fs::create_dir_all(&path) {
+        Ok(()) => Ok(path),
+        Err(error) => Err(StoreError::Io { path, detail: error.to_string() }),
+    }
+}
+
 /// Files of one family, each as large as [`FILE`], in ascending order.
-struct SortedFiles<'a> {
+pub struct SortedFiles<'a> {
     db: &'a Db,
     family: Family,
-    scope: ScopeNumber,
+    /// Of the scope or the issuer whose rows they are.
+    number: u32,
     writer: SstFileWriter<'a>,
     is_open: bool,
     /// Octets of keys and values in the file that is open.
@@ -119,14 +141,14 @@ struct SortedFiles<'a> {
 }
 
 impl<'a> SortedFiles<'a> {
-    fn new(db: &'a Db, family: Family, scope: ScopeNumber) -> Self {
+    pub fn new(db: &'a Db, family: Family, number: u32) -> Self {
         let writer = db.file_writer(family);
-        Self { db, family, scope, writer, is_open: false, octets: 0, files: Vec::new() }
+        Self { db, family, number, writer, is_open: false, octets: 0, files: Vec::new() }
     }
 
-    fn add(&mut self, key: &RowKey, value: &[u8]) -> Result<(), StoreError> {
+    pub fn add(&mut self, key: &RowKey, value: &[u8]) -> Result<(), StoreError> {
         if !self.is_open {
-            let name = format!("{}-{:?}-{}.sst", self.scope, self.family, self.files.len());
+            let name = format!("{}-{:?}-{}.sst", self.number, self.family, self.files.len());
             let path = self.db.staging_folder().join(name);
             self.writer.open(&path).map_err(|error| self.db.failed(&error))?;
             self.files.push(path);
@@ -143,7 +165,7 @@ impl<'a> SortedFiles<'a> {
         self.writer.finish().map_err(|error| self.db.failed(&error))
     }
 
-    fn finish(&mut self) -> Result<Vec<PathBuf>, StoreError> {
+    pub fn finish(&mut self) -> Result<Vec<PathBuf>, StoreError> {
         if self.is_open {
             self.close()?;
         }

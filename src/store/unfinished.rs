@@ -12,9 +12,10 @@
 //! Both go in batches of a few megabytes that need not be synced: a crash loses the last of them, never
 //! one in the middle, and never the mark before its rows; whoever writes next goes on.
 
+use super::block::{BlockEditor, Blocks, Row};
 use super::db::{Batch, Db, Durability, Family};
 use super::error::StoreError;
-use super::format::{Body, RowKey, encode_record, number_key, serial_of, with_status};
+use super::format::{Body, RowKey, encode_record, number_key, with_status};
 use super::registry::{self, Overlay, Unrecorded};
 use super::scope::{IssuerNumber, ScopeNumber};
 use crate::x509::SerialNumber;
@@ -50,11 +51,14 @@ fn sweep(db: &Db, unrecorded: Unrecorded) -> Result<(), StoreError> {
         }
     }
     batch.commit(Durability::Ordered)?;
-    // Status row and index row go in one batch, so a crash between batches leaves an index that still
-    // leads to every row that is left.
-    let mut batch = walk(db, scope, |batch, group| {
-        let rows = group.iter().map(|(serial, _)| (*serial, None));
-        put_rows(db, batch, issuer, &rows.collect::<Vec<_>>(), scope, None)
+    // Status rows and the block that leads to them go in one batch, so a crash between batches leaves an
+    // index that still leads to every row that is left.
+    let mut batch = db.batch()?;
+    walk(db, scope, |block| {
+        let rows: Vec<_> = block.iter().map(|(serial, _)| (*serial, None)).collect();
+        put_status(db, &mut batch, issuer, &rows, scope, None)?;
+        delete_block(&mut batch, scope, block);
+        commit_if_full(db, &mut batch)
     })?;
     // A crash that loses this keeps the mark, and the next sweep finds nothing.
     batch.delete_meta(&number_key(b'P', scope.0));
@@ -63,7 +67,8 @@ fn sweep(db: &Db, unrecorded: Unrecorded) -> Result<(), StoreError> {
 
 /// Makes the rows of an overlay those of its base.
 fn fold(db: &Db, overlay: Overlay) -> Result<(), StoreError> {
-    let Some(record) = registry::record(db, overlay.base)? else {
+    let Overlay { scope, base } = overlay;
+    let Some(record) = registry::record(db, base)? else {
         return Err(StoreError::Corrupt {
             path: db.path().to_owned(),
             detail: "rows are laid over a scope that has no record".to_owned(),
@@ -71,55 +76,83 @@ fn fold(db: &Db, overlay: Overlay) -> Result<(), StoreError> {
     };
     // A row of the overlay goes in the same batch in which the base's row becomes what it said, so at
     // every moment the overlay's rows over the base's rows are the same list.
-    let mut batch = walk(db, overlay.scope, |batch, group| {
-        let rows = group.iter().map(|(serial, body)| (*serial, body.over()));
-        put_rows(db, batch, record.issuer(), &rows.collect::<Vec<_>>(), overlay.base, Some(overlay.scope))
+    let mut batch = db.batch()?;
+    let mut index = BlockEditor::new(db, base)?;
+    walk(db, scope, |block| {
+        let rows: Vec<_> = block.iter().map(|(serial, body)| (*serial, body.over())).collect();
+        put_status(db, &mut batch, record.issuer(), &rows, base, Some(scope))?;
+        for (serial, body) in &rows {
+            index.put(&mut batch, serial, *body)?;
+        }
+        delete_block(&mut batch, scope, block);
+        if is_full(&batch) {
+            index.settle(&mut batch);
+        }
+        commit_if_full(db, &mut batch)
     })?;
+    index.settle(&mut batch);
     // A crash that loses this leaves an overlay without rows.
-    batch.delete_meta(&number_key(b'O', overlay.scope.0));
+    batch.delete_meta(&number_key(b'O', scope.0));
     batch.commit(Durability::Ordered)
 }
 
-/// Gives the rows of `scope` to `each` in groups, with a batch that is committed on the way whenever it
-/// is full. What comes back is the last one.
-fn walk<'a>(
-    db: &'a Db,
+/// Gives the blocks of `scope` to `each`, as they stand now: changes behind do not disturb it.
+fn walk(
+    db: &Db,
     scope: ScopeNumber,
-    mut each: impl FnMut(&mut Batch<'a>, &[(SerialNumber, Body)]) -> Result<(), StoreError>,
-) -> Result<Batch<'a>, StoreError> {
-    let mut batch = db.batch()?;
-    let mut group = Vec::with_capacity(GROUP);
-    // The cursor stands on the rows as they were: deleting behind it does not disturb it.
-    let mut rows = db.rows_from(Family::ScopeRows, &scope.0.to_be_bytes(), None)?;
+    mut each: impl FnMut(&[Row]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut rows = Vec::new();
+    let mut blocks = Blocks::new(db, scope)?;
     loop {
-        let row = match rows.current() {
-            Some((key, value)) => {
-                let row = serial_of(key).and_then(|serial| Ok((serial, Body::decode(value)?)));
-                Some(row.map_err(|bad| db.bad(bad))?)
-            }
-            None => None,
-        };
-        let is_last = row.is_none();
-        group.extend(row);
-        if group.len() == GROUP || is_last {
-            each(&mut batch, &group)?;
-            group.clear();
-            if batch.size_in_bytes() >= CHUNK {
-                std::mem::replace(&mut batch, db.batch()?).commit(Durability::Ordered)?;
-            }
+        blocks.next(&mut rows)?;
+        if rows.is_empty() {
+            return Ok(());
         }
-        if is_last {
-            return Ok(batch);
-        }
-        rows.advance()?;
+        each(&rows)?;
     }
 }
 
-/// Puts into `batch`: `scope` says these things of these serials from now on, nothing where the body is
-/// `None`; and `folded` says nothing of them any more. Serials ascend.
-///
-/// Other scopes may have rows in the same status values, so these are read first.
+fn delete_block(batch: &mut Batch<'_>, scope: ScopeNumber, block: &[Row]) {
+    if let Some((serial, _)) = block.first() {
+        batch.delete_scope_row(&RowKey::new(scope.0, serial));
+    }
+}
+
+fn is_full(batch: &Batch<'_>) -> bool {
+    batch.size_in_bytes() >= CHUNK
+}
+
+fn commit_if_full<'a>(db: &'a Db, batch: &mut Batch<'a>) -> Result<(), StoreError> {
+    if is_full(batch) {
+        std::mem::replace(batch, db.batch()?).commit(Durability::Ordered)?;
+    }
+    Ok(())
+}
+
+/// Puts into `batch`, in `status` and in the index: `scope` says these things of these serials from now on,
+/// nothing where the body is `None`. Serials ascend.
 pub fn put_rows(
+    db: &Db,
+    batch: &mut Batch<'_>,
+    issuer: IssuerNumber,
+    rows: &[(SerialNumber, Option<Body>)],
+    scope: ScopeNumber,
+) -> Result<(), StoreError> {
+    put_status(db, batch, issuer, rows, scope, None)?;
+    let mut index = BlockEditor::new(db, scope)?;
+    for (serial, body) in rows {
+        index.put(batch, serial, *body)?;
+    }
+    index.settle(batch);
+    Ok(())
+}
+
+/// Puts into `batch`, in `status` alone: `scope` says these things of these serials from now on, and `folded`
+/// nothing any more.
+///
+/// Other scopes may have rows in the same values, so these are read first.
+fn put_status(
     db: &Db,
     batch: &mut Batch<'_>,
     issuer: IssuerNumber,
@@ -131,23 +164,14 @@ pub fn put_rows(
     for group in rows.chunks(GROUP) {
         let keys: Vec<RowKey> = group.iter().map(|(serial, _)| RowKey::new(issuer.0, serial)).collect();
         let values = db.get_many(Family::Status, &keys)?;
-        for (((serial, body), key), value) in group.iter().zip(&keys).zip(values) {
+        for (((_, body), key), value) in group.iter().zip(&keys).zip(values) {
             let mut held = value.as_deref();
             if let Some(folded) = folded {
                 with_status(held, folded, None, &mut without).map_err(|bad| db.bad(bad))?;
                 held = (!without.is_empty()).then_some(without.as_slice());
-                batch.delete_scope_row(&RowKey::new(folded.0, serial));
             }
             with_status(held, scope, *body, &mut octets).map_err(|bad| db.bad(bad))?;
             batch.put_status(key, &octets);
-            let index = RowKey::new(scope.0, serial);
-            match body {
-                Some(body) => {
-                    body.encode(&mut octets);
-                    batch.put_scope_row(&index, &octets);
-                }
-                None => batch.delete_scope_row(&index),
-            }
         }
     }
     Ok(())

@@ -238,6 +238,7 @@ impl Open {
             scopes: ScopesPolicy::Discovered,
             covers: Covers::All,
             crl_issuers: Vec::new(),
+            retention: ocsprey::store::Retention::WithoutEnd,
         };
         let options = ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo };
         let configured = Arc::new(Configured::new(vec![issuer], options));

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::signing::test_pki::{Authority, Issuance, now, openssl};
 use crate::signing::{KeyKind, ResponderIdentity, Signer};
 use crate::snapshot::{Configured, Covers, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy};
-use crate::store::{IssuerNumber, Rows, ScopeChange, ScopeRecord, Store, StoreOptions};
+use crate::store::{IssuerNumber, Retention, Rows, ScopeChange, ScopeRecord, Store, StoreOptions};
 use crate::x509::crl::tests::builder::{TestCrl, crl_number, delta_indicator, revoked, utc};
 use crate::x509::{Certificate, CrlReason, SerialNumber, UnixTime, canonical_name};
 use std::path::{Path, PathBuf};
@@ -50,6 +50,7 @@ fn issuers_of(store: &Store, keys: Vec<Vec<IssuerKey>>) -> Vec<Issuer> {
             scopes: ScopesPolicy::Discovered,
             covers: Covers::All,
             crl_issuers: Vec::new(),
+            retention: Retention::WithoutEnd,
         }
     };
     keys.into_iter().enumerate().map(issuer).collect()

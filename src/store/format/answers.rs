@@ -62,7 +62,7 @@ impl<'a> AnswerRow<'a> {
             out.extend_from_slice(&time_octets(time));
         }
         if let CertStatus::Revoked(revocation) = &self.status {
-            Body::new(revocation, false).put(out);
+            Body::new(revocation).put(out);
         } else if let Grounds::Inventory { edition, listed } = self.grounds {
             out.extend_from_slice(&edition.to_be_bytes());
             if let Inventoried::InScope(point) = listed {
@@ -90,7 +90,7 @@ impl<'a> AnswerRow<'a> {
                 grounds = Grounds::Inventory { edition, listed: Inventoried::InScope(point) };
             }
             REVOKED => {
-                let body = Body::take(&mut octets)?;
+                let (body, _) = Body::take(&mut octets, None)?;
                 if body == Body::GONE || body.is_retained() {
                     return Err(BadRow(ROW));
                 }

@@ -103,9 +103,10 @@ fn the_child() {
             });
             store.replace_scope(crl(&key, 1), entries).unwrap();
         }
-        "inventory" => {
-            let serials = (0..300_000u64).map(|n| {
-                if n == 250_000 {
+        "inventory" | "addition" => {
+            let from = if order == "addition" { 300_000 } else { 0 };
+            let serials = (from..from + 300_000u64).map(|n| {
+                if n == from + 250_000 {
                     println!("said half");
                     wait_for_the_end();
                 }
@@ -298,9 +299,15 @@ fn killed_in_an_inventory_load_it_is_partial_and_loading_again_completes_it() {
     kill_after("inventory", folder.path(), 1);
     let store = Store::open(folder.path(), &options()).unwrap();
     let issuer = store.find_issuer(b"ca").unwrap().unwrap();
-    assert_eq!(store.view().unwrap().inventory_state(issuer), Ok(InventoryState::Partial { rows: 200_000 }));
+    assert_eq!(store.view().unwrap().inventory_state(issuer), Ok(InventoryState::Partial { rows: 0 }));
     let serials = (0..300_000u64).map(|n| Ok::<_, Infallible>((SerialNumber::from(n), None)));
     let load = store.load_inventory(issuer, serials).unwrap();
-    assert_eq!(load, InventoryLoad { added: 100_000, already_there: 200_000, moved: 0 });
+    assert_eq!(load, InventoryLoad { added: 300_000, already_there: 0, moved: 0 });
     assert_eq!(store.view().unwrap().inventory_state(issuer), Ok(InventoryState::Complete { rows: 300_000 }));
+
+    // And in an addition: what came before the last batch is there, and counted.
+    drop(store);
+    kill_after("addition", folder.path(), 1);
+    let store = Store::open(folder.path(), &options()).unwrap();
+    assert_eq!(store.view().unwrap().inventory_state(issuer), Ok(InventoryState::Complete { rows: 500_000 }));
 }

@@ -1,5 +1,7 @@
 //! Loading inventories and asking them.
 
+use super::super::db::Durability;
+use super::super::format::{encode_inventory_state, number_key};
 use super::*;
 
 type Listed = (SerialNumber, Option<DistributionPointNumber>);
@@ -64,15 +66,50 @@ fn a_load_that_breaks_off_is_partial_until_one_comes_to_its_end() {
     let error = store.load_inventory(issuer, cut).unwrap_err();
     assert_eq!(error, LoadError::Source("line 250001 is no serial number"));
     let state = |store: &Store| store.view().unwrap().inventory_state(issuer).unwrap();
-    assert_eq!(state(&store), InventoryState::Partial { rows: 200_000 });
+    assert_eq!(state(&store), InventoryState::Partial { rows: 0 });
 
     let load = store.load_inventory(issuer, serials(300_000)).unwrap();
-    assert_eq!(load, InventoryLoad { added: 100_000, already_there: 200_000, moved: 0 });
+    assert_eq!(load, InventoryLoad { added: 300_000, already_there: 0, moved: 0 });
     assert_eq!(state(&store), InventoryState::Complete { rows: 300_000 });
 
     // A later load that breaks off takes nothing back: what was complete had all that its list had.
     store.load_inventory(issuer, serials(400_000).chain([Err("cut")])).unwrap_err();
     assert_eq!(state(&store), InventoryState::Complete { rows: 400_000 });
+}
+
+#[test]
+fn a_first_load_takes_serials_in_any_order_and_the_highest_point_of_those_given_again() {
+    let (folder, store) = new_store();
+    let issuer = store.issuer_number(b"ca").unwrap();
+    let point = |name: &[u8]| Some(store.distribution_point_number(name).unwrap());
+    let (one, two) = (point(b"1"), point(b"2"));
+    let long = "7f".repeat(20);
+    let list = [
+        (&long, one),
+        (&"01".into(), two),
+        (&"0100".into(), None),
+        (&"01".into(), None),
+        (&"01".into(), one),
+    ]
+    .map(|(hex, point): (&String, _)| (serial(hex), point));
+    let load = store.load_inventory(issuer, given(&list)).unwrap();
+    assert_eq!(load, InventoryLoad { added: 3, already_there: 2, moved: 0 });
+    let view = store.view().unwrap();
+    assert_eq!(view.inventory_state(issuer), Ok(InventoryState::Complete { rows: 3 }));
+    assert_eq!(view.inventory(issuer, &serial(&long)), Ok(Inventoried::InScope(one.unwrap())));
+    assert_eq!(view.inventory(issuer, &serial("01")), Ok(Inventoried::InScope(two.unwrap())));
+    assert_eq!(view.inventory(issuer, &serial("0100")), Ok(Inventoried::Listed));
+
+    // Killed after the files were taken in, before it said so: the next load counts what is there.
+    let mut batch = store.db.batch().unwrap();
+    batch.put_meta(&number_key(b'V', issuer.get()), &encode_inventory_state(false, 0));
+    batch.commit(Durability::Synced).unwrap();
+    drop((view, store));
+    let store = Store::open(folder.path(), &options()).unwrap();
+    let load = store.load_inventory(issuer, given(&[(serial("01"), two), (serial("02"), None)])).unwrap();
+    assert_eq!(load, InventoryLoad { added: 1, already_there: 1, moved: 0 });
+    let state = store.view().unwrap().inventory_state(issuer);
+    assert_eq!(state, Ok(InventoryState::Complete { rows: 4 }));
 }
 
 #[test]

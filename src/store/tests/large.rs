@@ -54,7 +54,7 @@ fn trap32_rows_laid_over_others_are_seen_as_one_list_before_during_and_after_fol
     let new = [None, Some((true, after)), Some((true, before)), Some((true, after))].map(with_other);
     assert_eq!(shown(&store.view().unwrap()), old);
 
-    let body = Body::new(&after, false);
+    let body = Body::new(&after);
     let change = [(released, Body::GONE), (changed, body), (fresh, body)];
     // Killed before the commit: nobody sees it, and the next writer sweeps it.
     staged(&store, &key, &change);
@@ -81,7 +81,7 @@ fn trap32_rows_laid_over_others_are_seen_as_one_list_before_during_and_after_fol
     drop(reader);
     let store = open(&folder);
     let list = [(changed, after), (stays, before)];
-    let compared = store.compare_scope(&key, entries(&list)).unwrap();
+    let compared = store.compare_scope(&crl(&key, 2), entries(&list), Retention::WithoutEnd).unwrap();
     assert_eq!((compared.added, compared.changed, compared.retained, compared.unchanged), (0, 0, 1, 2));
     let view = store.view().unwrap();
     store.replace_scope(crl(&other, 3), entries(&serials.map(|serial| (serial, hold)))).unwrap();
@@ -102,8 +102,12 @@ fn trap34_a_mass_revocation_is_seen_whole_or_not_at_all() {
         list
     };
     store.replace_scope(crl(&key, 1), entries(&list(0, 1000))).unwrap();
-    let refused =
-        store.replace_scope_if(crl(&key, 2), list(0, 5000).into_iter().map(Ok), |_| Err("too much"));
+    let refused = store.replace_scope_if(
+        crl(&key, 2),
+        list(0, 5000).into_iter().map(Ok),
+        Retention::WithoutEnd,
+        |_| Err("too much"),
+    );
     assert_eq!(refused, Err(ReplaceError::Source("too much")));
     assert_eq!(check_twins(&store), 1000);
     let view = store.view().unwrap();
@@ -116,4 +120,81 @@ fn trap34_a_mass_revocation_is_seen_whole_or_not_at_all() {
     assert_eq!(check_twins(&store), 5000);
     let scopes = store.scopes().unwrap();
     assert_eq!((scopes.len(), scopes[0].retained), (1, 500));
+}
+
+#[test]
+fn rows_come_and_go_anywhere_in_blocks_of_any_number_of_rows() {
+    // Batches and staged changes alike; checked against the list by the twins in `status`.
+    for max_batch_rows in [0, 10_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), &StoreOptions { max_batch_rows, ..options() }).unwrap();
+        let issuer = store.issuer_number(b"ca").unwrap();
+        let key = scope_key(issuer, "a");
+        // Holds, so that rows go away with their entries.
+        type Kept = fn(u64) -> bool;
+        let keep: [(u8, Kept); 8] = [
+            (1, |n| n % 7 != 0),
+            (2, |_| true),
+            (3, |n| !(10..=900).contains(&n)),
+            (4, |n| n > 950),
+            (5, |_| true),
+            (6, |n| n % 64 == 0),
+            (7, |_| false),
+            (8, |n| n == 5),
+        ];
+        for (number, keep) in keep {
+            let mut list: Vec<_> = (0..1000u64)
+                .filter(|&n| keep(n))
+                .map(|n| (SerialNumber::from(n), revoked(i64::from(number), CertificateHold)))
+                .collect();
+            list.sort_unstable_by_key(|entry| entry.0);
+            let change = store.replace_scope(crl(&key, number), entries(&list)).unwrap();
+            assert_eq!(change.entries, list.len() as u64);
+            assert_eq!(check_twins(&store), list.len());
+            let view = store.view().unwrap();
+            for (serial, revocation) in list {
+                assert_eq!(rows(&view, issuer, &serial)[0].1, revocation);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_retained_revocation_goes_once_it_was_retained_for_as_long_as_it_is_to_be() {
+    let (_folder, store) = new_store();
+    let issuer = store.issuer_number(b"ca").unwrap();
+    let key = scope_key(issuer, "a");
+    let one = (serial("01"), revoked(1, Superseded));
+    let held = (serial("02"), revoked(1, CertificateHold));
+    // Each CRL is of one second after the one before it.
+    let replace = |number: u8, list: &[(SerialNumber, Revocation)], retention| {
+        store
+            .replace_scope_if(crl(&key, number), entries(list), retention, |_| Ok::<_, Infallible>(()))
+            .unwrap()
+    };
+    let kept = Retention::Seconds(2);
+    replace(1, &[one, held], kept);
+    let change = replace(2, &[], kept);
+    assert_eq!((change.released, change.retained, change.expired), (1, 1, 0));
+    let change = replace(4, &[], kept);
+    assert_eq!((change.expired, change.unchanged, change.retained_in_all), (0, 1, 1));
+    // Without end it stays, and what is only compared stays too.
+    assert_eq!(replace(5, &[], Retention::WithoutEnd).expired, 0);
+    assert_eq!(store.compare_scope(&crl(&key, 6), entries(&[]), kept).unwrap().expired, 1);
+    let before = store.view().unwrap();
+    let change = replace(6, &[], kept);
+    assert_eq!((change.expired, change.unchanged, change.retained_in_all), (1, 0, 0));
+    assert!(!change.is_empty(), "an answer changes");
+    assert_eq!(rows(&before, issuer, &one.0).len(), 1);
+    assert!(rows(&store.view().unwrap(), issuer, &one.0).is_empty());
+    assert_eq!(check_twins(&store), 0);
+
+    // A permanent one that is called a hold is kept as long, and is on hold then.
+    replace(7, &[one], kept);
+    let softened = (one.0, held.1);
+    assert_eq!(replace(8, &[softened], kept).retained, 1);
+    assert_eq!(rows(&store.view().unwrap(), issuer, &one.0)[0].1, one.1);
+    assert_eq!(replace(11, &[softened], kept).changed, 1);
+    assert_eq!(rows(&store.view().unwrap(), issuer, &one.0)[0].1, softened.1);
+    assert_eq!(check_twins(&store), 1);
 }

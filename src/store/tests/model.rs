@@ -102,6 +102,7 @@ proptest! {
                         changed: (next.len() - added - newly - same) as u64,
                         released: gone as u64,
                         retained: newly as u64,
+                        expired: 0,
                         unchanged: same as u64,
                         entries: list.len() as u64,
                         retained_in_all: retained as u64,

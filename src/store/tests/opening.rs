@@ -70,17 +70,36 @@ fn another_format_is_refused_by_name() {
 }
 
 #[test]
+fn contract_3_the_first_format_is_refused_by_name_with_what_to_do() {
+    let (folder, store) = new_store();
+    let mut batch = store.db.batch().unwrap();
+    batch.put_meta(FORMAT_KEY, &1u32.to_be_bytes());
+    batch.commit(Durability::Synced).unwrap();
+    drop(store);
+    let error = Store::open(folder.path(), &options()).unwrap_err();
+    assert_eq!(
+        error,
+        StoreError::Format { path: folder.path().to_owned(), found: Some(1), expected: FORMAT }
+    );
+    let text = error.to_string();
+    for part in ["version 1", "format 2", "empty folder", "ocsprey crl ingest", "ocsprey inventory load"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
 fn a_later_format_with_more_families_is_refused_by_name() {
     let (folder, store) = new_store();
     let mut batch = store.db.batch().unwrap();
-    batch.put_meta(FORMAT_KEY, &2u32.to_be_bytes());
+    batch.put_meta(FORMAT_KEY, &(FORMAT + 1).to_be_bytes());
     batch.commit(Durability::Synced).unwrap();
     drop(store);
     let names = ["meta", "status", "scope_rows", "inventory", "answers"];
     let mut rocks = rocksdb::DB::open_cf(&rocksdb::Options::default(), folder.path(), names).unwrap();
     rocks.create_cf("presigned", &rocksdb::Options::default()).unwrap();
     drop(rocks);
-    let expected = StoreError::Format { path: folder.path().to_owned(), found: Some(2), expected: FORMAT };
+    let expected =
+        StoreError::Format { path: folder.path().to_owned(), found: Some(FORMAT + 1), expected: FORMAT };
     assert_eq!(Store::open(folder.path(), &options()).unwrap_err(), expected);
     assert_eq!(Store::open_read_only(folder.path(), &options()).unwrap_err(), expected);
 }
