@@ -13,6 +13,7 @@
 //! A crash between the rows of a segment and its record leaves rows that may be used and a range that is
 //! signed again. Rows that were lost are signed by the request that misses them.
 
+use super::block;
 use super::db::{Access, Batch, Db, Durability, Family};
 use super::error::StoreError;
 use super::format::answers::{segment_key, segment_start};
@@ -390,13 +391,17 @@ impl ReadView {
         start: SerialBound,
         most: usize,
     ) -> Result<Vec<SerialNumber>, StoreError> {
-        // Rows by scope have keys of the same form.
-        let mut rows = Walk::begin(self, Family::ScopeRows, IssuerNumber(scope.0), start, None)?;
-        let mut found = Vec::new();
-        while let Some(serial_number) = rows.serial()?.filter(|_| found.len() < most) {
-            found.push(serial_number);
-            rows.advance()?;
+        // Blocks of rows have keys of the same form.
+        let mut blocks = Walk::begin(self, Family::ScopeRows, IssuerNumber(scope.0), start, None)?;
+        blocks.step_back_before(IssuerNumber(scope.0), start)?;
+        let (mut rows, mut found) = (Vec::new(), Vec::new());
+        while let Some(key) = blocks.rows.key().filter(|_| found.len() < most) {
+            block::decode(key, blocks.value(), &mut rows).map_err(|bad| blocks.db.bad(bad))?;
+            let serials = rows.iter().map(|(serial, _)| *serial);
+            found.extend(serials.filter(|serial| serial.as_bytes() >= start.as_bytes()));
+            blocks.advance()?;
         }
+        found.truncate(most);
         Ok(found)
     }
 }
@@ -431,6 +436,19 @@ impl<'a> Walk<'a> {
         let walk = Self { db: moment.db, rows };
         walk.check()?;
         Ok(walk)
+    }
+
+    /// From the first key at `start` or behind it to the last one before, if there is one: a block may begin
+    /// before `start` and reach behind it.
+    fn step_back_before(&mut self, issuer: IssuerNumber, start: SerialBound) -> Result<(), StoreError> {
+        let prefix = issuer.0.to_be_bytes();
+        let key = [&prefix[..], start.as_bytes()].concat();
+        self.rows.seek_for_prev(&key);
+        self.check()?;
+        if !self.rows.key().is_some_and(|found| found.starts_with(&prefix)) {
+            self.rows.seek(key);
+        }
+        self.check()
     }
 
     fn serial(&self) -> Result<Option<SerialNumber>, StoreError> {
