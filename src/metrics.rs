@@ -258,41 +258,25 @@ impl Metrics {
                 )
                 .buckets(REQUEST_BUCKETS.to_vec()),
             )?)?,
-            cache_hits: families.add(IntCounter::new(
-                "ocsp_response_cache_hits_total",
-                "Answers taken from the memory cache.",
-            )?)?,
-            cache_misses: families.add(IntCounter::new(
-                "ocsp_response_cache_misses_total",
-                "Answers that the memory cache did not have.",
-            )?)?,
-            cache_bytes: families
-                .add(IntGauge::new("ocsp_response_cache_bytes", "Octets in the memory cache of answers.")?)?,
-            presigned_hits: families.add(IntCounter::new(
-                "ocsp_presigned_hits_total",
-                "Answers that were signed beforehand, read from the store.",
-            )?)?,
-            disk_reads: families.add(IntCounter::new(
-                "ocsp_disk_reads_total",
-                "Requests that needed rows of the store that were not in its memory.",
-            )?)?,
-            disk_reads_refused: families.add(IntCounter::new(
-                "ocsp_disk_reads_refused_total",
-                "Of these, requests that were answered tryLater because too many were waiting for the disk.",
-            )?)?,
-            nonces_shed: families.add(IntCounter::new(
-                "ocsp_nonce_requests_shed_total",
+            cache_hits: families.counter("ocsp_response_cache_hits_total",
+                "Answers taken from the memory cache.")?,
+            cache_misses: families.counter("ocsp_response_cache_misses_total",
+                "Answers that the memory cache did not have.")?,
+            cache_bytes: families.gauge("ocsp_response_cache_bytes", "Octets in the memory cache of answers.")?,
+            presigned_hits: families.counter("ocsp_presigned_hits_total",
+                "Answers that were signed beforehand, read from the store.")?,
+            disk_reads: families.counter("ocsp_disk_reads_total",
+                "Requests that needed rows of the store that were not in its memory.")?,
+            disk_reads_refused: families.counter("ocsp_disk_reads_refused_total",
+                "Of these, requests that were answered tryLater because too many were waiting for the disk.")?,
+            nonces_shed: families.counter("ocsp_nonce_requests_shed_total",
                 "Requests with a nonce that were told tryLater, because signing for them took half of a worker \
-                 that had no time left.",
-            )?)?,
-            connections_open: families
-                .add(IntGauge::new("http_connections_open", "Open connections of the OCSP listeners.")?)?,
-            store_bytes: families.add(IntGauge::new("store_bytes", "Octets of the store on disk.")?)?,
-            ready: families.add(IntGauge::new(
-                "ocsp_ready",
+                 that had no time left.")?,
+            connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
+            store_bytes: families.gauge("store_bytes", "Octets of the store on disk.")?,
+            ready: families.gauge("ocsp_ready",
                 "1 while every issuer can answer, 0 otherwise; /readyz has the reasons. Aim: 1 for 99.95 percent \
-                 of the time.",
-            )?)?,
+                 of the time.")?,
             registry,
         })
     }
@@ -370,6 +354,16 @@ impl Metrics {
 struct Families<'a>(&'a Registry);
 
 impl Families<'_> {
+    /// A counter without labels.
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.add(IntCounter::new(name, help)?)
+    }
+
+    /// A gauge without labels.
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.add(IntGauge::new(name, help)?)
+    }
+
     fn add<C: prometheus::core::Collector + Clone + 'static>(
         &self,
         collector: C,

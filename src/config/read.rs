@@ -3,11 +3,13 @@
 //! Called by [`Config::from_text`] alone. A value that is wrong is replaced by its default so that
 //! the walk can go on; the [`Config`] that results is only handed out when there was no problem.
 
+mod sections;
+
 use super::document::{Field, NumberOrText, Problems, Section, nearest};
 use super::values::{self, Wrong};
 use super::{
-    Admin, Config, ConfigError, Covers, CrlSource, FetchOptions, GenerationConfig, Guard, IssuerConfig,
-    NoncePolicy, Response, ScopesPolicy, Server, SignerConfig, StoreConfig, Tls, Unlisted,
+    Admin, Config, ConfigError, Covers, CrlSource, GenerationConfig, IssuerConfig, ScopesPolicy, Server,
+    SignerConfig, StoreConfig, Tls, Unlisted,
 };
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,8 +18,6 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 const DEFAULT_PORT: u16 = 8080;
-const DEFAULT_VALIDITY: Duration = Duration::from_secs(24 * 3600);
-const DEFAULT_CACHE_SIZE: u64 = 1 << 30;
 /// What a small machine can spare; a large store wants more.
 const DEFAULT_STORE_CACHE_SIZE: u64 = 256 << 20;
 const LEAST_STORE_CACHE_SIZE: u64 = 8 << 20;
@@ -25,8 +25,6 @@ const DEFAULT_MAX_CRL_SIZE: u64 = 256 << 20;
 /// More threads than any machine has cores: a slip of the keyboard.
 const MAX_WORKERS: u64 = 4096;
 
-const NONCE_POLICIES: &[(&str, NoncePolicy)] =
-    &[("echo", NoncePolicy::Echo), ("ignore", NoncePolicy::Ignore)];
 const COVERS: &[(&str, Covers)] = &[("all", Covers::All), ("user", Covers::User), ("ca", Covers::Ca)];
 const UNLISTED: &[(&str, Unlisted)] = &[
     ("good", Unlisted::Good),
@@ -178,112 +176,6 @@ impl Walk<'_> {
         }
         section.finish(&mut self.problems);
         store
-    }
-
-    fn response(&mut self, section: Option<Section<'_>>) -> Response {
-        let mut response = Response {
-            validity: DEFAULT_VALIDITY,
-            cache_size: DEFAULT_CACHE_SIZE,
-            nonce: NoncePolicy::default(),
-            archive_cutoff: None,
-            presign: Vec::new(),
-            presign_limit: None,
-            refresh_threads: 0,
-        };
-        let Some(mut section) = section else { return response };
-        if let Some(validity) = self.duration(&mut section, "validity", "validity = \"24h\"") {
-            response.validity = validity;
-        }
-        if let Some(field) = section.take("archive_cutoff")
-            && let Some(text) = field.text(&mut self.problems, "archive_cutoff = \"10years\"")
-        {
-            response.archive_cutoff = self.accept(&field, values::long_duration(text));
-        }
-        if let Some(field) = section.take("cache_size")
-            && let Some(size) = self.size(&field, "cache_size = \"1GiB\"")
-        {
-            response.cache_size = size;
-        }
-        if let Some(field) = section.take("nonce") {
-            response.nonce = self.word(&field, NONCE_POLICIES).unwrap_or_default();
-        }
-        self.presigning(&mut section, &mut response);
-        section.finish(&mut self.problems);
-        response
-    }
-
-    fn presigning(&mut self, section: &mut Section<'_>, response: &mut Response) {
-        if let Some(field) = section.take("presign") {
-            for (item, text) in field.texts(&mut self.problems, "presign = [\"sha1\", \"sha256\"]") {
-                let form = self.accept(&item, values::cert_id_form(text, &response.presign));
-                response.presign.extend(form);
-            }
-        }
-        if let Some(field) = section.take("presign_limit") {
-            response.presign_limit =
-                field.number(&mut self.problems, "presign_limit = 100000000, a number of answers");
-        }
-        response.refresh_threads = usize::from(!response.presign.is_empty());
-        if let Some(field) = section.take("refresh_threads")
-            && let Some(number) = field.number(&mut self.problems, "refresh_threads = 1, or 0 for none")
-        {
-            if number > MAX_WORKERS {
-                let why = format!("{number} threads are too many");
-                field.wrong(
-                    &mut self.problems,
-                    why,
-                    "1 signs some 70,000 P-256 or 4,500 RSA-2048 answers a second",
-                );
-            }
-            response.refresh_threads = usize::try_from(number).unwrap_or(0);
-        }
-    }
-
-    fn guard(&mut self, section: Option<Section<'_>>) -> Guard {
-        let mut guard = Guard::default();
-        let Some(mut section) = section else { return guard };
-        let parts = [
-            ("max_shrink", &mut guard.max_shrink),
-            ("max_released", &mut guard.max_released),
-            ("max_withdrawn", &mut guard.max_withdrawn),
-        ];
-        for (key, part) in parts {
-            if let Some(field) = section.take(key)
-                && let Some(text) = field.text(&mut self.problems, &format!("{key} = \"30%\""))
-                && let Some(percent) = self.accept(&field, values::percent(text))
-            {
-                *part = percent;
-            }
-        }
-        let tolerated = section.take("tolerated");
-        if let Some(entries) = tolerated
-            .and_then(|field| field.number(&mut self.problems, "tolerated = 100, a number of entries"))
-        {
-            guard.tolerated = entries;
-        }
-        section.finish(&mut self.problems);
-        guard
-    }
-
-    fn fetch(&mut self, section: Option<Section<'_>>) -> FetchOptions {
-        let mut fetch = FetchOptions::default();
-        let Some(mut section) = section else { return fetch };
-        if let Some(every) = self.duration(&mut section, "every", "every = \"5m\"") {
-            fetch.every = every;
-        }
-        if let Some(timeout) = self.duration(&mut section, "timeout", "timeout = \"10m\"") {
-            fetch.timeout = timeout;
-        }
-        if let Some(field) = section.take("max_size")
-            && let Some(size) = self.size(&field, "max_size = \"4GiB\"")
-        {
-            if size == 0 {
-                field.wrong(&mut self.problems, "no CRL is that small", "write it like \"4GiB\"");
-            }
-            fetch.max_size = size;
-        }
-        section.finish(&mut self.problems);
-        fetch
     }
 
     fn duration(&mut self, section: &mut Section<'_>, key: &'static str, example: &str) -> Option<Duration> {

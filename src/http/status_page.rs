@@ -13,7 +13,7 @@ pub(super) use explained::render as render_explained;
 
 use super::history::Traffic;
 use super::status::{Status, time_of};
-use super::words::{octets, percent, rate, short_time, span};
+use super::words::{octets, percent, rate, short_time, span, thousands};
 use crate::signing::digest;
 use crate::x509::{HashAlgorithm, UnixTime};
 use base64::Engine;
@@ -95,7 +95,7 @@ pub(super) fn render(status: &Status, traffic: &Traffic, asked: &Asked) -> Strin
     html.element("aria-label=\"Find\" value=\"", &asked.search, "\"><button>Find</button></form>");
     html.markup("<span id=\"note\" role=\"alert\"></span></header>\n<main id=\"live\">\n");
     verdict(html, status, now);
-    tiles(html, status, traffic);
+    tiles(html, status, traffic, now);
     plots(html, traffic);
     refused(html, status, asked, now);
     let mut issuers: Vec<_> = status.issuers.iter().collect();
@@ -132,7 +132,7 @@ fn verdict(html: &mut Html, status: &Status, now: UnixTime) {
     html.markup("</small></div></div>\n");
 }
 
-fn tiles(html: &mut Html, status: &Status, traffic: &Traffic) {
+fn tiles(html: &mut Html, status: &Status, traffic: &Traffic, clock: UnixTime) {
     let now = &traffic.now;
     let turned_away = now.turned_away_per_second / now.requests_per_second.max(f64::MIN_POSITIVE);
     let time = |seconds: Option<f64>| seconds.map_or("–".to_owned(), short_time);
@@ -151,8 +151,13 @@ fn tiles(html: &mut Html, status: &Status, traffic: &Traffic) {
         ("answer cache", octets(traffic.cache_bytes), Grade::Good),
         ("store", octets(status.store_bytes), Grade::Good),
     ];
+    let presigned = status.presigned.as_ref().map(|one| {
+        let left = time_of(&one.first_expires).map_or(i64::MIN, |expires| expires.since(clock));
+        let grade = if left <= 0 { Grade::Warn } else { Grade::Good };
+        ("signed beforehand", thousands(one.answers), grade)
+    });
     html.markup("<dl class=\"tiles\">");
-    for (name, value, grade) in tiles {
+    for (name, value, grade) in tiles.into_iter().chain(presigned) {
         html.markup("<div><dt>").markup(name).markup("</dt><dd class=\"").markup(grade.class());
         html.element("\">", &value, "</dd></div>\n");
     }

@@ -40,7 +40,7 @@ pub mod ingest {
     }
 }
 
-/// And of `snapshot`: two policies.
+/// And of `snapshot`: three policies.
 pub mod snapshot {
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Unlisted {
@@ -55,6 +55,24 @@ pub mod snapshot {
         #[default]
         Echo,
         Ignore,
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Covers {
+        #[default]
+        All,
+        User,
+        Ca,
+    }
+}
+
+/// And of `store`.
+pub mod store {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Retention {
+        #[default]
+        WithoutEnd,
+        Seconds(i64),
     }
 }
 

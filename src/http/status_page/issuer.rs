@@ -46,8 +46,28 @@ pub(super) fn issuer(html: &mut Html, issuer: &IssuerStatus, asked: &Asked, now:
         html.element(" <small>until ", &signer.not_after, "</small></li>\n");
     }
     html.markup("</ul>\n");
+    missing(html, &issuer.missing, asked);
     scopes(html, &issuer.scopes, asked, now);
     html.markup("</section>\n");
+}
+
+/// Partitions that no source has any more: what was held of them runs out, and then their cards are silent.
+fn missing(html: &mut Html, all: &[String], asked: &Asked) {
+    if all.is_empty() {
+        return;
+    }
+    let found: Vec<_> = all.iter().filter(|point| asked.finds(point)).collect();
+    let most = if asked.all { usize::MAX } else { WORST };
+    html.markup("<ul class=\"missing\">\n");
+    for point in found.iter().take(most) {
+        html.markup("<li>");
+        badge(html, Grade::Bad, "missing");
+        html.element(" ", point, " <small>in no source of CRLs</small></li>\n");
+    }
+    html.markup("</ul>\n");
+    if let Some(more) = found.len().checked_sub(most).filter(|more| *more > 0) {
+        html.markup("<div class=\"soft\">and ").text(&thousands(more as u64)).markup(" more</div>\n");
+    }
 }
 
 fn scopes(html: &mut Html, all: &[ScopeStatus], asked: &Asked, now: UnixTime) {

@@ -3,7 +3,9 @@
 use super::*;
 use crate::http::admin::Explanation;
 use crate::http::history::Sample;
-use crate::http::status::{IssuerStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus};
+use crate::http::status::{
+    IssuerStatus, PresignedStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus,
+};
 
 fn now() -> UnixTime {
     UnixTime::from_civil(2026, 11, 22, 12, 0, 0).unwrap()
@@ -99,6 +101,16 @@ fn why_it_is_not_ready_stands_on_top() {
         &shown,
         &["NOT READY", "issuer auth: no CRL is loaded", "<dl", "signer EXPIRED", "No CRL is loaded."]
     ));
+}
+
+#[test]
+fn a_partition_that_is_gone_and_answers_signed_beforehand_are_shown() {
+    let mut one = issuer("auth", 100, vec![scope("Kiyose-shi CRLDP", 86_400)]);
+    one.missing = vec!["CN=Gone-mura CRLDP".into()];
+    let mut shown = status(vec![one]);
+    shown.presigned = Some(PresignedStatus { answers: 12_345, first_expires: now().plus(3_600).to_string() });
+    let shown = page(&shown, "");
+    assert!(in_order(&shown, &["signed beforehand", "12,345", "missing", "CN=Gone-mura", "Kiyose-shi"]));
 }
 
 #[test]
