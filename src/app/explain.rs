@@ -60,7 +60,7 @@ fn answer(explained: &respond::Explanation) -> String {
     match &explained.answer {
         Ok((CertStatus::Good, _)) => "good".to_owned(),
         Ok((CertStatus::Revoked(revocation), _)) => match revocation.reason {
-            Some(reason) => format!("revoked at {}, {reason:?}", revocation.time),
+            Some(reason) => format!("revoked at {}, {}", revocation.time, reason.name()),
             None => format!("revoked at {}", revocation.time),
         },
         Ok((CertStatus::Unknown, _)) => "unknown".to_owned(),
@@ -116,7 +116,7 @@ fn because(explained: &respond::Explanation, unlisted: Unlisted) -> &'static str
 /// What a row of the store says, and whether that counts.
 fn evidence(snapshot: &Snapshot, evidence: &Evidence, now: UnixTime) -> String {
     let row = &evidence.row;
-    let reason = row.revocation.reason.map_or("no reason".to_owned(), |reason| format!("{reason:?}"));
+    let reason = row.revocation.reason.map_or("no reason".to_owned(), |reason| reason.name().to_owned());
     let counts = match evidence.counts {
         None => "says nothing any more".to_owned(),
         Some(window) if window.is_fresh(now) => format!("counts until {}", window.next_update),
