@@ -18,6 +18,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("response", "validity"),
     ("response", "cache_size"),
     ("response", "nonce"),
+    ("response", "verify_every"),
     ("response", "archive_cutoff"),
     ("response", "presign"),
     ("response", "presign_limit"),

@@ -91,6 +91,8 @@ pub struct Response {
     /// Octets that signed answers may take in memory; 0 keeps none.
     pub cache_size: u64,
     pub nonce: NoncePolicy,
+    /// Every so many signatures of a key one is verified before it leaves; 0: none.
+    pub verify_every: u64,
     /// How long after it ran out a certificate is still answered for (RFC 6960 4.4.4); `None`: not said.
     pub archive_cutoff: Option<Duration>,
     /// Forms of CertIDs that are answered beforehand; none: nothing is signed beforehand.

@@ -55,6 +55,7 @@ cache_size = "1GiB"
 validity   = "1day 12h"
 cache_size = "2GiB"
 nonce      = "ignore"
+verify_every = 500
 archive_cutoff = "10years"
 presign = ["sha1", "sha256-bare"]
 presign_limit = 1_000_000
@@ -103,6 +104,7 @@ signer      = { key = "auth-ca-2019.key" }
             validity: Duration::from_secs(36 * 3600),
             cache_size: 2 << 30,
             nonce: NoncePolicy::Ignore,
+            verify_every: 500,
             archive_cutoff: Some(Duration::from_secs(315_576_000)),
             presign: vec![CertIdForm::ALL[0], CertIdForm::ALL[5]],
             presign_limit: Some(1_000_000),
@@ -150,6 +152,7 @@ fn contract_3_what_is_left_out_has_a_default() {
     assert_eq!(config.response.validity, Duration::from_secs(86_400));
     assert_eq!(config.response.cache_size, 1 << 30);
     assert_eq!(config.response.nonce, NoncePolicy::Echo);
+    assert_eq!(config.response.verify_every, 1000);
     let issuer = &config.issuers[0];
     assert_eq!((&issuer.crls, &issuer.scopes), (&vec![], &ScopesPolicy::Discovered));
     assert_eq!((issuer.covers, issuer.crl_issuers.len()), (Covers::All, 0));

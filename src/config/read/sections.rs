@@ -7,6 +7,8 @@ use std::time::Duration;
 
 const DEFAULT_VALIDITY: Duration = Duration::from_secs(24 * 3600);
 const DEFAULT_CACHE_SIZE: u64 = 1 << 30;
+/// With ECDSA verifying takes a few times as long as signing: so seldom, less than a percent.
+const DEFAULT_VERIFY_EVERY: u64 = 1000;
 
 const NONCE_POLICIES: &[(&str, NoncePolicy)] =
     &[("echo", NoncePolicy::Echo), ("ignore", NoncePolicy::Ignore)];
@@ -17,6 +19,7 @@ impl Walk<'_> {
             validity: DEFAULT_VALIDITY,
             cache_size: DEFAULT_CACHE_SIZE,
             nonce: NoncePolicy::default(),
+            verify_every: DEFAULT_VERIFY_EVERY,
             archive_cutoff: None,
             presign: Vec::new(),
             presign_limit: None,
@@ -38,6 +41,11 @@ impl Walk<'_> {
         }
         if let Some(field) = section.take("nonce") {
             response.nonce = self.word(&field, NONCE_POLICIES).unwrap_or_default();
+        }
+        if let Some(field) = section.take("verify_every")
+            && let Some(number) = field.number(&mut self.problems, "verify_every = 1000, or 0 for never")
+        {
+            response.verify_every = number;
         }
         self.presigning(&mut section, &mut response);
         section.finish(&mut self.problems);

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::signing::test_pki::{Issuance, openssl};
-use crate::signing::{SignError, Signer};
+use crate::signing::{SignError, Signer, SoftwareKey, VerifiedSigner};
 use crate::snapshot::IssuerKey;
 use crate::snapshot::test_setting::{DAY, HOUR, delegates, revoked, serial};
 use crate::x509::{CrlReason, PublicKey};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 const KINDS: [KeyKind; 4] = [KeyKind::P256, KeyKind::P384, KeyKind::Rsa2048, KeyKind::Ed25519];
@@ -137,6 +138,45 @@ impl Signer for Away {
     fn sign(&self, _: &[u8], _: &mut Vec<u8>) -> Result<(), SignError> {
         Err(SignError::Refused(SignatureAlgorithm::EcdsaSha256))
     }
+}
+
+/// A key whose module forgets what it was given.
+struct Forgetful(Arc<SoftwareKey>);
+
+impl Signer for Forgetful {
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.0.algorithm()
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        self.0.public_key()
+    }
+
+    fn sign(&self, _: &[u8], signature: &mut Vec<u8>) -> Result<(), SignError> {
+        self.0.sign(b"", signature)
+    }
+}
+
+#[test]
+fn h4_a_wrong_signature_that_is_verified_is_an_internal_error_and_leaves_nothing_in_the_cache() {
+    let mut setting = Setting::new();
+    let authority = Authority::new(KeyKind::P256, AUTH);
+    let forgetful = Arc::new(Forgetful(Arc::clone(&authority.key)));
+    let signer = Arc::new(VerifiedSigner::new(forgetful, NonZeroU64::new(1000).unwrap()));
+    let responder = ResponderIdentity::ca(authority.certificate.clone(), signer).unwrap();
+    let certificate = Arc::new(authority.certificate.clone());
+    let number = setting.add("auth", vec![IssuerKey::new(certificate, Arc::new(responder))]);
+    setting.load(Crl::of(number, &authority.certificate));
+    let asked = request(&[cert_id(&authority.certificate, HashAlgorithm::Sha1, &serial(1))], None);
+    let (responder, snapshot) = (Responder::with_cache(1 << 20), setting.snapshot());
+    for _ in 0..3 {
+        assert_error(
+            &responder.respond(&snapshot, &asked, now()),
+            OcspResponseStatus::InternalError,
+            Some(0),
+        );
+    }
+    assert_eq!(responder.cache_octets(), Responder::with_cache(1 << 20).cache_octets());
 }
 
 #[test]
