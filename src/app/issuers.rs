@@ -8,7 +8,9 @@
 
 use super::Fault;
 use crate::clock::Clock;
-use crate::config::{Config, IssuerConfig, ScopesPolicy as ConfiguredScopes, SignerConfig, io_reason};
+use crate::config::{
+    Config, IssuerConfig, Profile, ScopesPolicy as ConfiguredScopes, SignerConfig, io_reason,
+};
 use crate::ingest::CrlAuthority;
 use crate::metrics::{IssuerMetrics, Metrics};
 use crate::ocsp::ResponseTemplate;
@@ -245,6 +247,9 @@ pub(super) fn configured(
             for key in &mut one.keys {
                 key.template = Arc::new(ResponseTemplate::clone(&key.template).with_archive_cutoff(seconds));
             }
+        }
+        if config.response.profile == Profile::Rfc6960 {
+            one.keys = one.keys.into_iter().map(IssuerKey::naming_its_responder).collect();
         }
         for key in &mut one.keys {
             let mut series = Vec::with_capacity(config.response.presign.len());

@@ -15,6 +15,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("admin", "max_crl_size"),
     ("store", "path"),
     ("store", "cache_size"),
+    ("response", "profile"),
     ("response", "validity"),
     ("response", "cache_size"),
     ("response", "nonce"),

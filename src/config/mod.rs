@@ -83,9 +83,21 @@ pub struct StoreConfig {
     pub cache_size: u64,
 }
 
+/// `response.profile`: in what the standards differ about answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// The responder is named by its key, as RFC 9919 3.2.2 demands of new responders.
+    #[default]
+    Rfc9919,
+    /// It is named by its certificate's subject, the other choice of RFC 6960 4.2.2.3: for clients that know
+    /// no other.
+    Rfc6960,
+}
+
 /// `[response]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
+    pub profile: Profile,
     /// The longest that nextUpdate may be after thisUpdate; whole seconds, at least one.
     pub validity: Duration,
     /// Octets that signed answers may take in memory; 0 keeps none.

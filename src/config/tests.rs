@@ -52,6 +52,7 @@ path = "data"
 cache_size = "1GiB"
 
 [response]
+profile    = "rfc6960"
 validity   = "1day 12h"
 cache_size = "2GiB"
 nonce      = "ignore"
@@ -101,6 +102,7 @@ signer      = { key = "auth-ca-2019.key" }
         admin: Admin { listen: Some("127.0.0.1:9090".parse().unwrap()), max_crl_size: 300_000_000 },
         store: StoreConfig { path: at("data"), cache_size: 1 << 30 },
         response: Response {
+            profile: Profile::Rfc6960,
             validity: Duration::from_secs(36 * 3600),
             cache_size: 2 << 30,
             nonce: NoncePolicy::Ignore,
@@ -149,6 +151,7 @@ fn contract_3_what_is_left_out_has_a_default() {
     assert_eq!(config.server.workers, 0);
     assert_eq!(config.admin, Admin { listen: None, max_crl_size: 256 << 20 });
     assert_eq!(config.store.path, Path::new("/etc/ocsprey/data"));
+    assert_eq!(config.response.profile, Profile::Rfc9919);
     assert_eq!(config.response.validity, Duration::from_secs(86_400));
     assert_eq!(config.response.cache_size, 1 << 30);
     assert_eq!(config.response.nonce, NoncePolicy::Echo);

@@ -2,7 +2,7 @@
 
 use super::{MAX_WORKERS, Walk, values};
 use crate::config::document::Section;
-use crate::config::{FetchOptions, Guard, NoncePolicy, Response};
+use crate::config::{FetchOptions, Guard, NoncePolicy, Profile, Response};
 use std::time::Duration;
 
 const DEFAULT_VALIDITY: Duration = Duration::from_secs(24 * 3600);
@@ -13,9 +13,12 @@ const DEFAULT_VERIFY_EVERY: u64 = 1000;
 const NONCE_POLICIES: &[(&str, NoncePolicy)] =
     &[("echo", NoncePolicy::Echo), ("ignore", NoncePolicy::Ignore)];
 
+const PROFILES: &[(&str, Profile)] = &[("rfc9919", Profile::Rfc9919), ("rfc6960", Profile::Rfc6960)];
+
 impl Walk<'_> {
     pub(super) fn response(&mut self, section: Option<Section<'_>>) -> Response {
         let mut response = Response {
+            profile: Profile::default(),
             validity: DEFAULT_VALIDITY,
             cache_size: DEFAULT_CACHE_SIZE,
             nonce: NoncePolicy::default(),
@@ -26,6 +29,9 @@ impl Walk<'_> {
             refresh_threads: 0,
         };
         let Some(mut section) = section else { return response };
+        if let Some(field) = section.take("profile") {
+            response.profile = self.word(&field, PROFILES).unwrap_or_default();
+        }
         if let Some(validity) = self.duration(&mut section, "validity", "validity = \"24h\"") {
             response.validity = validity;
         }

@@ -72,9 +72,9 @@ fn h4_a_signer_that_is_not_yet_or_no_longer_valid_signs_nothing() {
 }
 
 #[test]
-fn openssl_verifies_answers_of_every_kind_of_key() {
+fn b4_openssl_verifies_answers_of_every_kind_of_key_named_by_key_or_by_subject() {
     for kind in KINDS {
-        for delegated in [false, true] {
+        for (delegated, by_subject) in [(false, false), (false, true), (true, false), (true, true)] {
             let mut setting = Setting::new();
             let authority = Authority::new(kind, AUTH);
             let key = if delegated {
@@ -82,12 +82,20 @@ fn openssl_verifies_answers_of_every_kind_of_key() {
             } else {
                 signs_itself(&authority)
             };
+            let key = if by_subject { key.naming_its_responder() } else { key };
+            let named = key.responder.certificate().unwrap_or(&authority.certificate).clone();
             let number = setting.add("auth", vec![key]);
             let lost = revoked(Some(CrlReason::KeyCompromise));
             setting.load(Crl::of(number, &authority.certificate).revoking(serial(0x33), lost));
             let ids =
                 [0x11, 0x33].map(|of| cert_id(&authority.certificate, HashAlgorithm::Sha256, &serial(of)));
             let answer = Responder::new().respond(&setting.snapshot(), &request(&ids, None), now());
+
+            let ParsedResponse::Basic(response) = ParsedResponse::parse(&answer.body).unwrap() else {
+                panic!("{answer:?}")
+            };
+            assert_eq!(response.responder_name, by_subject.then(|| named.subject()));
+            assert_eq!(response.responder_key_hash.is_none(), by_subject);
 
             let folder = tempfile::tempdir().unwrap();
             let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
