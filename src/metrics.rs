@@ -100,6 +100,8 @@ pub struct IssuerMetrics {
     name: String,
     pub requests: RequestCounters,
     pub signatures: IntCounter,
+    /// Of those that were verified, signatures that did not; they were not given out.
+    pub signatures_wrong: IntCounter,
     pub sign_duration: Histogram,
     /// Of the oldest scope, in seconds since 1970; 0 while there is none.
     pub crl_this_update: IntGauge,
@@ -130,6 +132,7 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     signatures: IntCounterVec,
+    signatures_wrong: IntCounterVec,
     sign_duration: HistogramVec,
     crl_this_update: IntGaugeVec,
     crl_next_update: IntGaugeVec,
@@ -203,6 +206,12 @@ impl Metrics {
             no_issuer: RequestCounters::new(&requests, NO_ISSUER),
             requests,
             signatures: families.counters("ocsp_signatures_total", "Responses signed afresh.", ISSUER)?,
+            signatures_wrong: families.counters(
+                "ocsp_signatures_wrong_total",
+                "Signatures that did not verify before they left (response.verify_every); their requests were told \
+                 internalError. Aim: 0.",
+                ISSUER,
+            )?,
             sign_duration: families.histograms(
                 "ocsp_sign_duration_seconds",
                 "Seconds that one signature takes. Aim: 99 percent under 1 ms with keys in software.",
@@ -290,6 +299,7 @@ impl Metrics {
             name: name.to_owned(),
             requests: RequestCounters::new(&self.requests, name),
             signatures: self.signatures.with_label_values(&[name]),
+            signatures_wrong: self.signatures_wrong.with_label_values(&[name]),
             sign_duration: self.sign_duration.with_label_values(&[name]),
             crl_this_update: self.crl_this_update.with_label_values(&[name]),
             crl_next_update: self.crl_next_update.with_label_values(&[name]),
@@ -417,6 +427,7 @@ mod tests {
             "ocsp_disk_reads_total 0\n",
             "ocsp_disk_reads_refused_total 0\n",
             "ocsp_signatures_total{issuer=\"auth\"} 0\n",
+            "ocsp_signatures_wrong_total{issuer=\"auth\"} 0\n",
             "ocsp_sign_duration_seconds_count{issuer=\"auth\"} 0\n",
             "http_connections_open 0\n",
             "crl_this_update_timestamp_seconds{issuer=\"auth\"} 0\n",

@@ -5,7 +5,8 @@
     reason = "checking writes nothing beside the store; what does not fit into memory goes to the system's temporary folder"
 )]
 
-use super::{Fault, intake, issuers};
+use super::issuers::LoadedIssuer;
+use super::{Fault, intake, issuers, signer_life};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest::{IngestOptions, Judge, Sources};
@@ -13,14 +14,26 @@ use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use std::net::{SocketAddr, TcpListener};
 
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// With any of these nothing is served.
+    pub faults: Vec<Fault>,
+    /// What will be wrong before long.
+    pub warnings: Vec<Fault>,
+}
+
 /// Says all that is wrong: keys, certificates, CRLs, the store, the ports.
 ///
 /// Files that are named and not there are [`Config::unreadable_files`]'s to tell; they are passed over.
 #[must_use]
-pub fn check(config: &Config, clock: &Clock) -> Vec<Fault> {
-    let mut faults = Vec::new();
+pub fn check(config: &Config, clock: &Clock) -> Findings {
+    let Findings { mut faults, mut warnings } = Findings::default();
     match Metrics::new() {
-        Ok(metrics) => faults.extend(issuers::load(config, &metrics, clock).err().unwrap_or_default()),
+        Ok(metrics) => match issuers::load(config, &metrics, clock) {
+            Ok(loaded) => warnings.extend(ending_signers(&loaded, clock)),
+            Err(found) => faults.extend(found),
+        },
         Err(why) => faults.push(Fault::new("metrics", why)),
     }
     faults.extend(check_crls(config, clock));
@@ -41,7 +54,14 @@ pub fn check(config: &Config, clock: &Clock) -> Vec<Fault> {
     for (key, address) in listeners.chain(config.admin.listen.map(|address| ("admin.listen", address))) {
         faults.extend(check_address(key, address, is_served));
     }
-    faults
+    Findings { faults, warnings }
+}
+
+fn ending_signers(loaded: &[LoadedIssuer], clock: &Clock) -> Vec<Fault> {
+    let now = clock.now();
+    let keys = loaded.iter().flat_map(|issuer| issuer.keys.iter().map(move |key| (&issuer.name, key)));
+    let fault = |name, why| Fault::new(format!("issuer \"{name}\" signer"), why);
+    keys.filter_map(|(name, key)| Some(fault(name, signer_life::ending(&key.responder, now)?))).collect()
 }
 
 fn check_crls(config: &Config, clock: &Clock) -> Vec<Fault> {

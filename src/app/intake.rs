@@ -16,6 +16,7 @@ use super::issuers;
 use super::partitions::Partitions;
 use super::presigning::RefreshOptions;
 use super::quarantine::Quarantine;
+use super::signer_life::SignerLife;
 use super::{Fault, working_store_options};
 use crate::clock::Clock;
 use crate::config::{Config, CrlSource};
@@ -115,6 +116,7 @@ pub(super) struct Intake {
     inventories: Inventories,
     quarantine: Quarantine,
     partitions: Partitions,
+    signer_life: SignerLife,
     /// Something is in the store that is not published yet, since then.
     unpublished: Option<Instant>,
     /// The CRLs of it: whose, and when they arrived.
@@ -139,6 +141,7 @@ impl Intake {
             inventories,
             quarantine: Quarantine::default(),
             partitions: Partitions::default(),
+            signer_life: SignerLife::default(),
             unpublished: None,
             unseen: Vec::new(),
             started: (Instant::now(), SystemTime::now()),
@@ -215,6 +218,7 @@ impl Intake {
         // What was taken in counts as held only once it is published; only a look to its end has seen all.
         self.publish_now();
         self.look_for_gone();
+        self.look_at_signers();
         self.show();
     }
 
@@ -231,6 +235,13 @@ impl Intake {
             if new.len() > MOST_TOLD {
                 tracing::error!(issuer, count = new.len(), "so many partitions are gone in all");
             }
+        }
+    }
+
+    fn look_at_signers(&mut self) {
+        let snapshot = self.shared.published.load();
+        for (issuer, reason) in self.signer_life.due(&snapshot, self.shared.clock.now()) {
+            tracing::warn!(issuer, reason, "an OCSP signer is to be renewed");
         }
     }
 
@@ -427,6 +438,7 @@ impl Intake {
         self.inventories = Inventories::of(&config, &configured);
         // Everything is looked at again, and brought again.
         self.partitions = Partitions::default();
+        self.signer_life = SignerLife::default();
         self.retry.clear();
         self.config = config;
         self.configured = configured;

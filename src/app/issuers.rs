@@ -8,14 +8,17 @@
 
 use super::Fault;
 use crate::clock::Clock;
-use crate::config::{Config, IssuerConfig, ScopesPolicy as ConfiguredScopes, SignerConfig, io_reason};
+use crate::config::{
+    Config, IssuerConfig, Profile, ScopesPolicy as ConfiguredScopes, SignerConfig, io_reason,
+};
 use crate::ingest::CrlAuthority;
 use crate::metrics::{IssuerMetrics, Metrics};
 use crate::ocsp::ResponseTemplate;
-use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey};
+use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey, VerifiedSigner};
 use crate::snapshot::{Configured, Covers, Issuer, IssuerKey, ResponseOptions, ScopesPolicy};
 use crate::store::{IssuerNumber, Retention, Store, StoreError};
 use crate::x509::{Certificate, PublicKey, SignatureAlgorithm, canonical_general_names, canonical_name};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -66,7 +69,8 @@ pub(super) fn load(
     let mut faults = Vec::new();
     let mut loaded: Vec<LoadedIssuer> = Vec::new();
     for issuer in &config.issuers {
-        if let Some(issuer) = load_one(issuer, metrics, clock, &mut faults) {
+        let verify_every = config.response.verify_every;
+        if let Some(issuer) = load_one(issuer, verify_every, metrics, clock, &mut faults) {
             if let Some(other) = loaded.iter().find(|other| other.canonical_name == issuer.canonical_name) {
                 faults.push(Fault::new(
                     format!("issuer \"{}\"", issuer.name),
@@ -84,6 +88,7 @@ pub(super) fn load(
 
 fn load_one(
     issuer: &IssuerConfig,
+    verify_every: u64,
     metrics: &Metrics,
     clock: &Clock,
     faults: &mut Vec<Fault>,
@@ -93,7 +98,7 @@ fn load_one(
     let generations = issuer.generations.iter().map(|one| (&one.certificate, &one.signer));
     let mut keys = Vec::new();
     for (certificate, signer) in own.chain(generations) {
-        match load_key(certificate, signer, &issuer.name, metrics, clock) {
+        match load_key(certificate, signer, verify_every, metrics.issuer(&issuer.name), clock) {
             Ok(key) => keys.push(key),
             Err(mut found) => faults.append(&mut found),
         }
@@ -141,8 +146,8 @@ fn load_one(
 fn load_key(
     certificate_path: &Path,
     signer: &SignerConfig,
-    issuer: &str,
-    metrics: &Metrics,
+    verify_every: u64,
+    metrics: Arc<IssuerMetrics>,
     clock: &Clock,
 ) -> Result<IssuerKey, Vec<Fault>> {
     // Three files, each looked at even if another is no good.
@@ -165,8 +170,7 @@ fn load_key(
             "is not a CA certificate (basicConstraints without CA:TRUE): name the CA that issued the cards";
         return Err(vec![Fault::of_file(certificate_path, why)]);
     }
-    let signer_key: Arc<dyn Signer> =
-        Arc::new(Metered { signer: Arc::new(key), metrics: metrics.issuer(issuer) });
+    let signer_key = metered(Arc::new(key), verify_every, metrics);
     let identity = if delegate.der() == certificate.der() {
         ResponderIdentity::ca(delegate, signer_key)
     } else {
@@ -244,6 +248,9 @@ pub(super) fn configured(
                 key.template = Arc::new(ResponseTemplate::clone(&key.template).with_archive_cutoff(seconds));
             }
         }
+        if config.response.profile == Profile::Rfc6960 {
+            one.keys = one.keys.into_iter().map(IssuerKey::naming_its_responder).collect();
+        }
         for key in &mut one.keys {
             let mut series = Vec::with_capacity(config.response.presign.len());
             for form in &config.response.presign {
@@ -273,10 +280,19 @@ pub(super) fn configured(
     Ok(Configured::new(issuers, options))
 }
 
-/// A signer whose signatures are counted and timed.
+/// `signer`, with every so many signatures verified and all of them counted.
+fn metered(signer: Arc<dyn Signer>, verify_every: u64, metrics: Arc<IssuerMetrics>) -> Arc<dyn Signer> {
+    let signer = match NonZeroU64::new(verify_every) {
+        Some(every) => Arc::new(VerifiedSigner::new(signer, every)),
+        None => signer,
+    };
+    Arc::new(Metered { signer, metrics })
+}
+
+/// A signer whose signatures are counted and timed, with the verification of those that are verified.
 ///
 /// The hot path reads no clock; a signature takes long enough for two looks at one, and this is where a
-/// slow key shows.
+/// slow key shows. A wrong one is logged here too, since whoever answers only tells the client internalError.
 struct Metered {
     signer: Arc<dyn Signer>,
     metrics: Arc<IssuerMetrics>,
@@ -293,9 +309,28 @@ impl Signer for Metered {
 
     fn sign(&self, message: &[u8], signature: &mut Vec<u8>) -> Result<(), SignError> {
         let started = Instant::now();
-        self.signer.sign(message, signature)?;
+        if let Err(why) = self.signer.sign(message, signature) {
+            if matches!(why, SignError::Wrong(_)) {
+                self.tell_wrong(why);
+            }
+            return Err(why);
+        }
         self.metrics.sign_duration.observe(started.elapsed().as_secs_f64());
         self.metrics.signatures.inc();
         Ok(())
     }
 }
+
+impl Metered {
+    /// Of a key that signs nothing but wrongly, the first, the second, the fourth, … line: never a flood.
+    fn tell_wrong(&self, why: SignError) {
+        self.metrics.signatures_wrong.inc();
+        let count = self.metrics.signatures_wrong.get();
+        if count.is_power_of_two() {
+            tracing::error!(issuer = self.metrics.name(), count, reason = %why, "a signature was withheld");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,11 +18,12 @@ mod presigning;
 mod priority;
 mod quarantine;
 mod serve;
+mod signer_life;
 mod status;
 mod supervisor;
 mod workers;
 
-pub use check::check;
+pub use check::{Findings, check};
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
 pub use serve::serve;

@@ -27,10 +27,15 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
     let mut wrong: Vec<String> = config.unreadable_files().iter().map(Problem::to_string).collect();
     let named = wrong.clone();
-    let found = app::check(&config, &Clock::System).into_iter();
+    let found = app::check(&config, &Clock::System);
+    for warning in &found.warnings {
+        super::print(&format!("warning: {warning}"))?;
+    }
     // A file that cannot be opened was told already.
     wrong.extend(
         found
+            .faults
+            .into_iter()
             .filter(|fault| !named.iter().any(|line| line.contains(&fault.what)))
             .map(|fault| fault.to_string()),
     );

@@ -83,14 +83,28 @@ pub struct StoreConfig {
     pub cache_size: u64,
 }
 
+/// `response.profile`: in what the standards differ about answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// The responder is named by its key, as RFC 9919 3.2.2 demands of new responders.
+    #[default]
+    Rfc9919,
+    /// It is named by its certificate's subject, the other choice of RFC 6960 4.2.2.3: for clients that know
+    /// no other.
+    Rfc6960,
+}
+
 /// `[response]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
+    pub profile: Profile,
     /// The longest that nextUpdate may be after thisUpdate; whole seconds, at least one.
     pub validity: Duration,
     /// Octets that signed answers may take in memory; 0 keeps none.
     pub cache_size: u64,
     pub nonce: NoncePolicy,
+    /// Every so many signatures of a key one is verified before it leaves; 0: none.
+    pub verify_every: u64,
     /// How long after it ran out a certificate is still answered for (RFC 6960 4.4.4); `None`: not said.
     pub archive_cutoff: Option<Duration>,
     /// Forms of CertIDs that are answered beforehand; none: nothing is signed beforehand.

@@ -52,9 +52,11 @@ path = "data"
 cache_size = "1GiB"
 
 [response]
+profile    = "rfc6960"
 validity   = "1day 12h"
 cache_size = "2GiB"
 nonce      = "ignore"
+verify_every = 500
 archive_cutoff = "10years"
 presign = ["sha1", "sha256-bare"]
 presign_limit = 1_000_000
@@ -100,9 +102,11 @@ signer      = { key = "auth-ca-2019.key" }
         admin: Admin { listen: Some("127.0.0.1:9090".parse().unwrap()), max_crl_size: 300_000_000 },
         store: StoreConfig { path: at("data"), cache_size: 1 << 30 },
         response: Response {
+            profile: Profile::Rfc6960,
             validity: Duration::from_secs(36 * 3600),
             cache_size: 2 << 30,
             nonce: NoncePolicy::Ignore,
+            verify_every: 500,
             archive_cutoff: Some(Duration::from_secs(315_576_000)),
             presign: vec![CertIdForm::ALL[0], CertIdForm::ALL[5]],
             presign_limit: Some(1_000_000),
@@ -147,9 +151,11 @@ fn contract_3_what_is_left_out_has_a_default() {
     assert_eq!(config.server.workers, 0);
     assert_eq!(config.admin, Admin { listen: None, max_crl_size: 256 << 20 });
     assert_eq!(config.store.path, Path::new("/etc/ocsprey/data"));
+    assert_eq!(config.response.profile, Profile::Rfc9919);
     assert_eq!(config.response.validity, Duration::from_secs(86_400));
     assert_eq!(config.response.cache_size, 1 << 30);
     assert_eq!(config.response.nonce, NoncePolicy::Echo);
+    assert_eq!(config.response.verify_every, 1000);
     let issuer = &config.issuers[0];
     assert_eq!((&issuer.crls, &issuer.scopes), (&vec![], &ScopesPolicy::Discovered));
     assert_eq!((issuer.covers, issuer.crl_issuers.len()), (Covers::All, 0));

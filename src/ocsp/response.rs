@@ -108,7 +108,7 @@ const REASON_LEN: usize = len_of(len_of(1));
 /// Everything of an answer that one responder key always says the same.
 #[derive(Debug, Clone)]
 pub struct ResponseTemplate {
-    /// `[2] EXPLICIT KeyHash`
+    /// `[2] EXPLICIT KeyHash`, or `[1] EXPLICIT Name`.
     responder_id: Vec<u8>,
     /// The AlgorithmIdentifier of the signature.
     algorithm: Vec<u8>,
@@ -150,6 +150,15 @@ impl ResponseTemplate {
     #[must_use]
     pub fn with_archive_cutoff(self, seconds: i64) -> Self {
         Self { archive_cutoff: Some(seconds), ..self }
+    }
+
+    /// With the responder named by its certificate's subject, a DER Name, instead of by its key (RFC 6960
+    /// 4.2.2.3).
+    #[must_use]
+    pub fn with_responder_name(self, subject: &[u8]) -> Self {
+        let mut responder_id = Vec::with_capacity(len_of(subject.len()));
+        write_tlv(&mut responder_id, tag::context_constructed(1), subject);
+        Self { responder_id, ..self }
     }
 
     /// Whatever it writes into answers: two templates with the same octets here write the same answers.

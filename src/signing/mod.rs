@@ -13,12 +13,14 @@ mod responder_identity;
 mod software_key;
 #[cfg(test)]
 pub(crate) mod test_pki;
+mod verified_signer;
 mod verify;
 
 pub use certificate_signer::{CertificateSigner, SignatureOctets};
 pub use digest::{Digest, Sha256Stream, digest};
 pub use responder_identity::{IdentityError, KeyId, ResponderIdentity, names_responder};
 pub use software_key::{KeyError, KeyKind, SoftwareKey};
+pub use verified_signer::VerifiedSigner;
 pub use verify::{IssuanceError, MAX_BUFFERED, StreamVerifier, VerifyError, verify, verify_issued_by};
 
 use crate::x509::{PublicKey, SignatureAlgorithm};
@@ -44,6 +46,12 @@ pub enum SignError {
     /// The library refused; with a key that was accepted this means no random numbers or no memory.
     #[error("the {0} key could not sign: the machine may lack random numbers or memory")]
     Refused(SignatureAlgorithm),
+    /// It was looked at, and is not one: see [`VerifiedSigner`].
+    #[error(
+        "the {0} key made a signature that does not verify: it was not given out (take this machine out of service \
+         and look for a fault of its memory or its key module)"
+    )]
+    Wrong(SignatureAlgorithm),
 }
 
 /// The system gave no random numbers.

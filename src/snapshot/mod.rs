@@ -127,6 +127,15 @@ impl IssuerKey {
         );
         Self { certificate, responder, template: Arc::new(template), series: Arc::new([]) }
     }
+
+    /// Its answers name the responder by subject instead of by key. Not once it has series: they are of answers
+    /// as they were before.
+    #[must_use]
+    pub fn naming_its_responder(self) -> Self {
+        let named = self.responder.certificate().unwrap_or(&self.certificate).subject();
+        let template = ResponseTemplate::clone(&self.template).with_responder_name(named);
+        Self { template: Arc::new(template), ..self }
+    }
 }
 
 /// One CA key as the hot path meets it.

@@ -147,6 +147,17 @@ fn everything_that_is_wrong_is_said_and_not_only_the_first() {
 }
 
 #[test]
+fn h3_check_warns_of_a_signer_that_ends_soon_and_is_content() {
+    let pki = right();
+    let end = crate::support::run(pki.dir(), "date", &["-u", "-d", "+5 days", "+%Y%m%d%H%M%SZ"]);
+    pki.issue("ocsp", "responder", "20240101000000Z", end.out.trim());
+    let said = check(&pki);
+    assert_eq!((said.code, said.errors().len()), (Some(0), 0), "{said:#?}");
+    assert!(said.out.starts_with("warning: issuer \"test\" signer: the certificate of CN=ocsp runs out in "));
+    assert!(said.out.contains("ocsprey.toml: everything is in its place"), "{said:#?}");
+}
+
+#[test]
 fn serve_refuses_what_check_refuses() {
     let pki = right();
     pki.issue("ocsp", "plain", "20240101000000Z", "20350101000000Z");

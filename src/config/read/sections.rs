@@ -2,27 +2,36 @@
 
 use super::{MAX_WORKERS, Walk, values};
 use crate::config::document::Section;
-use crate::config::{FetchOptions, Guard, NoncePolicy, Response};
+use crate::config::{FetchOptions, Guard, NoncePolicy, Profile, Response};
 use std::time::Duration;
 
 const DEFAULT_VALIDITY: Duration = Duration::from_secs(24 * 3600);
 const DEFAULT_CACHE_SIZE: u64 = 1 << 30;
+/// With ECDSA verifying takes a few times as long as signing: so seldom, less than a percent.
+const DEFAULT_VERIFY_EVERY: u64 = 1000;
 
 const NONCE_POLICIES: &[(&str, NoncePolicy)] =
     &[("echo", NoncePolicy::Echo), ("ignore", NoncePolicy::Ignore)];
 
+const PROFILES: &[(&str, Profile)] = &[("rfc9919", Profile::Rfc9919), ("rfc6960", Profile::Rfc6960)];
+
 impl Walk<'_> {
     pub(super) fn response(&mut self, section: Option<Section<'_>>) -> Response {
         let mut response = Response {
+            profile: Profile::default(),
             validity: DEFAULT_VALIDITY,
             cache_size: DEFAULT_CACHE_SIZE,
             nonce: NoncePolicy::default(),
+            verify_every: DEFAULT_VERIFY_EVERY,
             archive_cutoff: None,
             presign: Vec::new(),
             presign_limit: None,
             refresh_threads: 0,
         };
         let Some(mut section) = section else { return response };
+        if let Some(field) = section.take("profile") {
+            response.profile = self.word(&field, PROFILES).unwrap_or_default();
+        }
         if let Some(validity) = self.duration(&mut section, "validity", "validity = \"24h\"") {
             response.validity = validity;
         }
@@ -38,6 +47,11 @@ impl Walk<'_> {
         }
         if let Some(field) = section.take("nonce") {
             response.nonce = self.word(&field, NONCE_POLICIES).unwrap_or_default();
+        }
+        if let Some(field) = section.take("verify_every")
+            && let Some(number) = field.number(&mut self.problems, "verify_every = 1000, or 0 for never")
+        {
+            response.verify_every = number;
         }
         self.presigning(&mut section, &mut response);
         section.finish(&mut self.problems);

@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::signing::test_pki::{Issuance, openssl};
-use crate::signing::{SignError, Signer};
+use crate::signing::{SignError, Signer, SoftwareKey, VerifiedSigner};
 use crate::snapshot::IssuerKey;
 use crate::snapshot::test_setting::{DAY, HOUR, delegates, revoked, serial};
 use crate::x509::{CrlReason, PublicKey};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 const KINDS: [KeyKind; 4] = [KeyKind::P256, KeyKind::P384, KeyKind::Rsa2048, KeyKind::Ed25519];
@@ -71,9 +72,9 @@ fn h4_a_signer_that_is_not_yet_or_no_longer_valid_signs_nothing() {
 }
 
 #[test]
-fn openssl_verifies_answers_of_every_kind_of_key() {
+fn b4_openssl_verifies_answers_of_every_kind_of_key_named_by_key_or_by_subject() {
     for kind in KINDS {
-        for delegated in [false, true] {
+        for (delegated, by_subject) in [(false, false), (false, true), (true, false), (true, true)] {
             let mut setting = Setting::new();
             let authority = Authority::new(kind, AUTH);
             let key = if delegated {
@@ -81,12 +82,20 @@ fn openssl_verifies_answers_of_every_kind_of_key() {
             } else {
                 signs_itself(&authority)
             };
+            let key = if by_subject { key.naming_its_responder() } else { key };
+            let named = key.responder.certificate().unwrap_or(&authority.certificate).clone();
             let number = setting.add("auth", vec![key]);
             let lost = revoked(Some(CrlReason::KeyCompromise));
             setting.load(Crl::of(number, &authority.certificate).revoking(serial(0x33), lost));
             let ids =
                 [0x11, 0x33].map(|of| cert_id(&authority.certificate, HashAlgorithm::Sha256, &serial(of)));
             let answer = Responder::new().respond(&setting.snapshot(), &request(&ids, None), now());
+
+            let ParsedResponse::Basic(response) = ParsedResponse::parse(&answer.body).unwrap() else {
+                panic!("{answer:?}")
+            };
+            assert_eq!(response.responder_name, by_subject.then(|| named.subject()));
+            assert_eq!(response.responder_key_hash.is_none(), by_subject);
 
             let folder = tempfile::tempdir().unwrap();
             let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -137,6 +146,45 @@ impl Signer for Away {
     fn sign(&self, _: &[u8], _: &mut Vec<u8>) -> Result<(), SignError> {
         Err(SignError::Refused(SignatureAlgorithm::EcdsaSha256))
     }
+}
+
+/// A key whose module forgets what it was given.
+struct Forgetful(Arc<SoftwareKey>);
+
+impl Signer for Forgetful {
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.0.algorithm()
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        self.0.public_key()
+    }
+
+    fn sign(&self, _: &[u8], signature: &mut Vec<u8>) -> Result<(), SignError> {
+        self.0.sign(b"", signature)
+    }
+}
+
+#[test]
+fn h4_a_wrong_signature_that_is_verified_is_an_internal_error_and_leaves_nothing_in_the_cache() {
+    let mut setting = Setting::new();
+    let authority = Authority::new(KeyKind::P256, AUTH);
+    let forgetful = Arc::new(Forgetful(Arc::clone(&authority.key)));
+    let signer = Arc::new(VerifiedSigner::new(forgetful, NonZeroU64::new(1000).unwrap()));
+    let responder = ResponderIdentity::ca(authority.certificate.clone(), signer).unwrap();
+    let certificate = Arc::new(authority.certificate.clone());
+    let number = setting.add("auth", vec![IssuerKey::new(certificate, Arc::new(responder))]);
+    setting.load(Crl::of(number, &authority.certificate));
+    let asked = request(&[cert_id(&authority.certificate, HashAlgorithm::Sha1, &serial(1))], None);
+    let (responder, snapshot) = (Responder::with_cache(1 << 20), setting.snapshot());
+    for _ in 0..3 {
+        assert_error(
+            &responder.respond(&snapshot, &asked, now()),
+            OcspResponseStatus::InternalError,
+            Some(0),
+        );
+    }
+    assert_eq!(responder.cache_octets(), Responder::with_cache(1 << 20).cache_octets());
 }
 
 #[test]
