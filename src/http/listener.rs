@@ -15,15 +15,13 @@
 //! connections close, requests in flight are answered, and after the drain time the rest is dropped.
 
 use super::reply::Reply;
+use super::versions::attend;
 use super::watched::Watched;
 use crate::metrics::Metrics;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -37,7 +35,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// The most that a request line and its headers may take together, in octets.
-const HEAD_OCTETS: usize = 72 << 10;
+pub(super) const HEAD_OCTETS: usize = 72 << 10;
 
 /// Connections that the kernel keeps for us until we take them.
 const BACKLOG: i32 = 4096;
@@ -177,7 +175,11 @@ pub(super) async fn serve<S: Serve>(
         // An answer is one small packet; waiting to fill it would only delay it.
         let _ = stream.set_nodelay(true);
         let io = Watched::new(TokioIo::new(stream), limits, Arc::clone(&crowded));
-        connections.spawn(attend(io, service.clone(), open.clone().map(Open::new), shutdown.clone()));
+        let (service, open, shutdown) = (service.clone(), open.clone().map(Open::new), shutdown.clone());
+        connections.spawn(async move {
+            let _open = open;
+            attend(io, service, shutdown).await;
+        });
         crowded.store(connections.len() >= limits.connections / 4 * 3, Ordering::Relaxed);
     };
 
@@ -208,48 +210,6 @@ pub(super) async fn serve<S: Serve>(
         );
     }
     Ok(())
-}
-
-/// One connection, from its first octet to its last.
-async fn attend<S: Serve>(
-    io: Watched<TokioIo<TcpStream>>,
-    service: S,
-    _open: Option<Open>,
-    shutdown: Shutdown,
-) {
-    let service = service_fn(move |request| {
-        let service = service.clone();
-        async move { Ok::<_, Infallible>(service.serve(request).await) }
-    });
-    let connection = http1::Builder::new()
-        // `Watched` ends slow heads without a timer a request.
-        .header_read_timeout(None)
-        // A client that has sent all it will (`printf … | nc`) still wants its answer.
-        .half_close(true)
-        // No `pipeline_flush`: with it hyper keeps its own 400 and 431 back while unread octets wait.
-        .max_header_size(HEAD_OCTETS)
-        .max_buf_size(HEAD_OCTETS)
-        .serve_connection(io, service);
-    let mut connection = pin!(connection);
-    let mut stop = pin!(shutdown.asked());
-    let (mut registered, mut draining) = (false, false);
-    poll_fn(|cx| {
-        // What ends a connection in error is the client's affair: gone, stalled, or not speaking HTTP.
-        let mut done = connection.as_mut().poll(cx).is_ready();
-        if !done && !draining {
-            // Waiting for the shutdown takes a lock, so it is done once: a task's waker stays the same.
-            // From then on the flag tells.
-            let asked = if registered { shutdown.is_asked() } else { stop.as_mut().poll(cx).is_ready() };
-            registered = true;
-            if asked {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
-                done = connection.as_mut().poll(cx).is_ready();
-            }
-        }
-        if done { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }
 
 /// Accepting failed. A client that has gone is nothing; a process without file descriptors gains

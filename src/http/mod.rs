@@ -9,6 +9,7 @@
 
 mod admin;
 mod caching;
+mod disk_pace;
 mod history;
 mod listener;
 mod ocsp_get;
@@ -20,6 +21,7 @@ mod status;
 mod status_page;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod watched;
 pub(crate) mod words;
 

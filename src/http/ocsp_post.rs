@@ -9,8 +9,10 @@
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use hyper::Version;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
 
 /// The media type of a request (RFC 6960 appendix C.1).
 pub(super) const OCSP_REQUEST: &str = "application/ocsp-request";
@@ -29,11 +31,16 @@ pub(super) enum BodyRefusal {
 }
 
 /// The whole body, of `limit` octets at the most.
-pub(super) async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Bytes, BodyRefusal> {
+pub(super) async fn read(head: &Parts, body: Incoming, limit: usize) -> Result<Bytes, BodyRefusal> {
+    let headers = &head.headers;
     if !is_ocsp_request(headers) {
         return Err(BodyRefusal::MediaType);
     }
-    if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+    // In HTTP/2 a body says by itself where it ends.
+    let says_its_end = head.version == Version::HTTP_2
+        || headers.contains_key(CONTENT_LENGTH)
+        || headers.contains_key(TRANSFER_ENCODING);
+    if !says_its_end {
         return Err(BodyRefusal::LengthRequired);
     }
     collect(body, limit).await

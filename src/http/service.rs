@@ -10,6 +10,7 @@
 //! without a type is taken; the query of a path is ignored; `Cache-Control` of requests changes nothing.
 
 use super::caching::{self, Asked};
+use super::disk_pace::{DiskPace, worked};
 use super::listener::{Limits, Serve};
 use super::ocsp_get;
 use super::ocsp_post::{self, BodyRefusal};
@@ -32,7 +33,8 @@ use tokio::sync::Semaphore;
 /// Gives the OCSP answer to a request: `respond`, with the snapshot of the moment.
 ///
 /// [`Answerer::answer_from_memory`] is called on the thread that serves the connection and must not block;
-/// where it has no answer, [`Answerer::answer`] is called on a thread that may. Neither may panic.
+/// where it has no answer, [`Answerer::answer`] is called, on the same thread while reads are quick and else on
+/// one that may wait. Neither may panic.
 pub trait Answerer: Send + Sync + 'static {
     fn answer(&self, request: &[u8], now: UnixTime) -> Answer;
 
@@ -63,6 +65,7 @@ struct ServiceParts<A> {
     /// A permit for each request that may wait for the disk.
     disk_readers: Arc<Semaphore>,
     pressure: Arc<Pressure>,
+    pace: DiskPace,
     /// What the time of requests is counted from.
     began: Instant,
 }
@@ -78,8 +81,8 @@ impl<A: Answerer> OcspService<A> {
     #[expect(clippy::disallowed_methods, reason = "the beginning of the one stopwatch, see `answer`")]
     pub fn new(answerer: A, metrics: Arc<Metrics>, clock: Clock, limits: Limits) -> Self {
         let disk_readers = Arc::new(Semaphore::new(limits.disk_readers));
-        let (pressure, began) = (Arc::default(), Instant::now());
-        let parts = ServiceParts { answerer, metrics, clock, limits, disk_readers, pressure, began };
+        let (pressure, pace, began) = (Arc::default(), DiskPace::default(), Instant::now());
+        let parts = ServiceParts { answerer, metrics, clock, limits, disk_readers, pressure, pace, began };
         Self { parts: Arc::new(parts) }
     }
 
@@ -108,7 +111,7 @@ impl<A: Answerer> OcspService<A> {
 
     async fn post(&self, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
-        match ocsp_post::read(&head.headers, body, self.parts.limits.body_octets).await {
+        match ocsp_post::read(&head, body, self.parts.limits.body_octets).await {
             Ok(octets) => self.answer(Some(&octets), Asked::Post).await,
             Err(BodyRefusal::MediaType) => last_words(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -128,12 +131,27 @@ impl<A: Answerer> OcspService<A> {
         }
     }
 
-    /// On a thread that may wait, so that a slow disk delays none of the other connections of this one. Who
-    /// finds too many waiting already is told to come back.
+    /// Here, while what is read comes at once; else elsewhere.
+    #[expect(clippy::disallowed_methods, reason = "only where a row was not in memory: see disk_pace")]
     async fn answer_from_disk(&self, request: &[u8], now: UnixTime) -> Answer {
         let parts = &self.parts;
-        let busy = || Answer::error(OcspResponseStatus::TryLater, None);
         parts.metrics.disk_reads.inc();
+        let (begin, worked_before) = (Instant::now(), worked());
+        if !parts.pace.is_quick(begin.duration_since(parts.began)) {
+            return self.answer_elsewhere(request, now).await;
+        }
+        let answer = parts.answerer.answer(request, now);
+        let (end, work) = (Instant::now(), worked().saturating_sub(worked_before));
+        let waited = end.duration_since(begin).saturating_sub(work);
+        parts.pace.waited(end.duration_since(parts.began), waited);
+        answer
+    }
+
+    /// On a thread that may wait, so that a slow disk delays none of the other connections of this one. Who
+    /// finds too many waiting already is told to come back.
+    async fn answer_elsewhere(&self, request: &[u8], now: UnixTime) -> Answer {
+        let parts = &self.parts;
+        let busy = || Answer::error(OcspResponseStatus::TryLater, None);
         let Ok(waiting) = Arc::clone(&parts.disk_readers).try_acquire_owned() else {
             parts.metrics.disk_reads_refused.inc();
             return busy();
@@ -236,7 +254,8 @@ pub(super) fn refuse_head(request: &Request<Incoming>) -> Option<Reply> {
         return None;
     }
     let mut hosts = request.headers().get_all(HOST).iter();
-    if hosts.next().is_none() || hosts.next().is_some() {
+    // HTTP/2 names the host in a field of its own (RFC 9113 8.3.1).
+    if request.version() == Version::HTTP_11 && (hosts.next().is_none() || hosts.next().is_some()) {
         return Some(last_words(
             StatusCode::BAD_REQUEST,
             "An HTTP/1.1 request has exactly one Host header.\n",

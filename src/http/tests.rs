@@ -5,6 +5,8 @@
 
 mod admin;
 mod connection;
+mod disk;
+mod http2;
 mod ocsp;
 
 use super::*;

@@ -21,11 +21,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// How long, and how much, a closing connection listens to what nobody will answer.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_OCTETS: usize = 1 << 20;
+
+/// What HTTP/2 begins with; no HTTP/1 request does.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Most requests, with their bodies, are shorter.
+const EARLY_OCTETS: usize = 1 << 10;
 
 pub(super) struct Watched<Io> {
     io: Io,
@@ -35,10 +41,14 @@ pub(super) struct Watched<Io> {
     /// Set by the listener while places are scarce.
     crowded: Arc<AtomicBool>,
     timer: Pin<Box<Sleep>>,
+    /// The timer knows whom to wake. A task's waker stays the same, so once is enough until it has fired.
+    is_armed: bool,
     /// Ticks since something moved forward.
     quiet_ticks: u32,
     /// Octets were read, and nothing written since. A new connection owes its first request.
     unanswered: bool,
+    /// Read while it was not known yet which HTTP this is, and to be read again.
+    early: Vec<u8>,
     closing: Closing,
 }
 
@@ -59,14 +69,24 @@ impl<Io> Watched<Io> {
             idle_ticks: u32::try_from(ticks).unwrap_or(u32::MAX).max(1),
             crowded,
             timer: Box::pin(sleep(limits.stall)),
+            is_armed: false,
             quiet_ticks: 0,
             unanswered: true,
+            early: Vec::new(),
             closing: Closing::No,
         }
     }
 
+    /// Nothing has come yet of what [`Watched::poll_is_http2`] looks at.
+    pub fn is_silent(&self) -> bool {
+        self.early.is_empty()
+    }
+
     /// Called whenever the socket has nothing to give or to take: pending, or overdue.
     fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if self.is_armed && !self.timer.is_elapsed() {
+            return Poll::Pending;
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
             self.quiet_ticks += 1;
             let patience = match (self.unanswered, self.crowded.load(Ordering::Relaxed)) {
@@ -79,6 +99,8 @@ impl<Io> Watched<Io> {
             let next = Instant::now() + self.tick;
             self.timer.as_mut().reset(next);
         }
+        // A timer that was polled after the task's budget was used up does not know yet.
+        self.is_armed = has_budget_remaining();
         Poll::Pending
     }
 
@@ -88,12 +110,29 @@ impl<Io> Watched<Io> {
     }
 }
 
-impl<Io: Read + Unpin> Read for Watched<Io> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
+impl<Io: Read + Unpin> Watched<Io> {
+    /// Whether the client begins as HTTP/2 does (RFC 9113 3.4). What was read for this is read again; usually that
+    /// is a whole request, so that looking costs no call of the kernel.
+    pub fn poll_is_http2(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            let count = self.early.len().min(PREFACE.len());
+            if self.early.get(..count) != PREFACE.get(..count) {
+                return Poll::Ready(Ok(false));
+            }
+            if count == PREFACE.len() {
+                return Poll::Ready(Ok(true));
+            }
+            let mut octets = [0; EARLY_OCTETS];
+            let mut buffer = ReadBuf::new(&mut octets);
+            ready!(self.poll_read_more(cx, buffer.unfilled()))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(false));
+            }
+            self.early.extend_from_slice(buffer.filled());
+        }
+    }
+
+    fn poll_read_more(&mut self, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.io).poll_read(cx, buffer) {
             Poll::Ready(result) => {
                 if !self.unanswered {
@@ -104,6 +143,23 @@ impl<Io: Read + Unpin> Read for Watched<Io> {
             }
             Poll::Pending => self.wait(cx),
         }
+    }
+}
+
+impl<Io: Read + Unpin> Read for Watched<Io> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            return self.poll_read_more(cx, buffer);
+        }
+        let count = self.early.len().min(buffer.remaining());
+        let rest = self.early.split_off(count);
+        buffer.put_slice(&self.early);
+        self.early = rest;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -7,16 +7,17 @@
 //! - Nothing was committed since that concerns a serial number in it (`store`'s epochs).
 //! - The time lies between its producedAt and its nextUpdate: a clock that was put back brings no answer from
 //!   the future.
-//! - It is not in the last eighth of its life, less up to a sixteenth that its hash decides, so that answers of
+//! - It is not in the last eighth of its life, less up to a sixteenth that its request decides, so that answers of
 //!   one second are not all signed anew in one second. HTTP's `max-age` ends later than that: a client
 //!   that returns then gets a newer answer. Only where none is to be had, because the CRL ends where the answer
 //!   ends and no other was published since, it counts to its end.
 
-use super::{Answer, CacheUse, Caching, Outcome};
+use super::{Answer, CacheUse, Caching, Outcome, hash_of};
 use crate::snapshot::{Generation, Snapshot};
 use crate::store::{Epoch, Place};
 use crate::x509::UnixTime;
 use bytes::Bytes;
+use std::sync::OnceLock;
 
 /// This part of its life before its end an answer is made anew, and this part again is its jitter.
 const RENEWAL_PART: i64 = 8;
@@ -53,7 +54,8 @@ impl Places {
 #[derive(Debug)]
 pub(super) struct KeptAnswer {
     body: Bytes,
-    hash: [u8; 32],
+    /// Of the body. Most answers are asked for once, and then nobody wants it.
+    hash: OnceLock<[u8; 32]>,
     outcome: Outcome,
     caching: Caching,
     basis: Basis,
@@ -61,15 +63,15 @@ pub(super) struct KeptAnswer {
 }
 
 impl KeptAnswer {
-    /// `hash` is the SHA-256 of the answer's body.
-    pub fn new(body: &[u8], hash: [u8; 32], outcome: Outcome, caching: Caching, basis: Basis) -> Self {
+    /// `chance` is the same for the same request, and another for others.
+    pub fn new(body: &[u8], chance: u32, outcome: Outcome, caching: Caching, basis: Basis) -> Self {
         let Caching { produced_at, next_update, .. } = caching;
         let life = next_update.since(produced_at).max(0);
-        let chance = hash.iter().take(4).fold(0, |sum, &octet| sum << 8 | i64::from(octet));
-        let jitter = chance % (life / JITTER_PART + 1);
+        let jitter = i64::from(chance) % (life / JITTER_PART + 1);
         let renewal = next_update.plus(-(life / RENEWAL_PART).max(1) - jitter);
         // Copied, since it was written into a buffer with room for any signature.
-        Self { body: Bytes::copy_from_slice(body), hash, outcome, caching, basis, renewal }
+        let body = Bytes::copy_from_slice(body);
+        Self { body, hash: OnceLock::new(), outcome, caching, basis, renewal }
     }
 
     /// Whether it may be given at `now` to somebody who would be answered from `snapshot`.
@@ -85,11 +87,17 @@ impl KeptAnswer {
     }
 
     pub fn answer(&self) -> Answer {
+        let hash = self.hash.get().copied().unwrap_or_else(|| {
+            let hash = hash_of(&self.body);
+            // Two at once have found the same.
+            let _ = self.hash.set(hash);
+            hash
+        });
         Answer {
             body: self.body.clone(),
             outcome: self.outcome,
             caching: Some(self.caching),
-            known_hash: Some(self.hash),
+            known_hash: Some(hash),
             cache: CacheUse::Hit,
             is_presigned: false,
         }

@@ -22,7 +22,7 @@ use crate::snapshot::{IssuerIndex, Key, NoncePolicy, Snapshot};
 use crate::store::{Place, Reach};
 use crate::x509::{HashAlgorithm, UnixTime};
 use bytes::Bytes;
-use cache::AnswerCache;
+use cache::{AnswerCache, Worth};
 use decide::{Decision, Refusal, decide};
 use kept::{Basis, KeptAnswer, Places};
 
@@ -191,12 +191,10 @@ impl Responder {
         };
         answer.cache = CacheUse::Miss;
         if let Some(caching) = answer.caching {
-            let Answer { body, outcome, known_hash, .. } = &mut answer;
-            cache.keep(&cache_key, body.len(), counts, || {
-                let hash = hash_of(body);
-                *known_hash = Some(hash);
+            let worth = if answer.is_presigned { Worth::Cheap } else { Worth::Dear };
+            cache.keep(&cache_key, answer.body.len(), worth, counts, || {
                 let basis = asked.basis(snapshot, ends_with_its_sources);
-                KeptAnswer::new(body, hash, *outcome, caching, basis)
+                KeptAnswer::new(&answer.body, cache_key.chance(), answer.outcome, caching, basis)
             });
         }
         Some(answer)

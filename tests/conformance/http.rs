@@ -231,12 +231,22 @@ fn g26_g27_g30_versions_hosts_and_pipelines() {
             "absolute",
         );
         for other in
-            [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abc"]
+            [&b"PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abc"]
         {
             let mut connection = lab.connect();
             connection.send(other);
             let said = connection.drain();
             assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 4"), "{said:?}");
         }
+        // HTTP/2: a DATA frame of no request is an error of the connection, told in a GOAWAY.
+        let mut connection = lab.connect();
+        connection.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        let said = connection.drain();
+        let (mut kinds, mut rest) = (Vec::new(), &said[..]);
+        while let [_, high, low, kind, ..] = *rest {
+            kinds.push(kind);
+            rest = &rest[9 + usize::from(high) * 256 + usize::from(low)..];
+        }
+        assert_eq!((kinds.first(), kinds.last()), (Some(&4), Some(&7)), "SETTINGS, GOAWAY: {said:?}");
     });
 }

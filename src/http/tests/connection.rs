@@ -167,7 +167,7 @@ fn g30_http_1_1_has_exactly_one_host_and_other_protocols_are_shown_out() {
     assert_eq!(server.ask("GET / HTTP/1.1\r\n\r\n").status, 400);
     assert_eq!(server.ask("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").status, 400);
     for octets in [
-        &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..],
+        &b"PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n"[..],
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abcdefgh",
         b"\0\0\0\0",
     ] {

@@ -106,6 +106,16 @@ fn a_held_answer_is_what_was_signed_and_says_what_a_fresh_one_says() {
 }
 
 #[test]
+fn a_held_answer_is_kept_in_memory_when_it_is_asked_for_again() {
+    let one = presigning();
+    presign_at(&one.setting, now());
+    let (snapshot, responder) = (one.setting.snapshot(), Responder::with_cache(1 << 20));
+    let request = request(&[asked(&one.authority.certificate, SHA1, &serial(1))], None);
+    let cache = || responder.respond(&snapshot, &request, now().plus(60)).cache;
+    assert_eq!([cache(), cache(), cache()], [CacheUse::Miss, CacheUse::Miss, CacheUse::Hit]);
+}
+
+#[test]
 fn t33_what_was_revoked_or_released_since_is_answered_so_at_once() {
     let one = presigning();
     presign_at(&one.setting, now());
