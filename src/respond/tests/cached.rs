@@ -334,7 +334,9 @@ fn t33_under_threads_no_answer_is_older_than_what_was_published_before_the_reque
             published.publish(house.snapshot());
             revoked_up_to.store(u32::from(card), Ordering::Release);
             let is_met = |count: &AtomicU32| count.load(Ordering::Relaxed) >= u32::from(card);
-            while !(is_met(&hits) && is_met(&checked) || readers.iter().any(|reader| reader.is_finished())) {
+            while !(is_met(&hits) && is_met(&checked)
+                || readers.iter().any(std::thread::ScopedJoinHandle::is_finished))
+            {
                 std::thread::yield_now();
             }
         }
