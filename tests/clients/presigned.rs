@@ -88,6 +88,10 @@ fn openssl_verifies_what_was_signed_beforehand_in_every_configured_form() {
             assert_eq!(metric(&server, "ocsp_presigned_hits_total"), hits, "{certificate} {hash}");
             let again = post(&server.url, "application/ocsp-request", &request);
             assert_eq!(again.body, first, "bit for bit");
+            // Asked for again it is kept in memory, and the third is from there.
+            hits += 1;
+            assert_eq!(post(&server.url, "application/ocsp-request", &request).body, first);
+            assert_eq!(metric(&server, "ocsp_presigned_hits_total"), hits, "{certificate} {hash}");
         }
         ask(&server, certificate, "-sha512");
     }
