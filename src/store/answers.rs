@@ -14,13 +14,13 @@
 //! signed again. Rows that were lost are signed by the request that misses them.
 
 use super::block;
-use super::db::{Access, Batch, Db, Durability, Family};
+use super::db::{Batch, Db, Durability, Family, prefix_end};
 use super::error::StoreError;
 use super::format::answers::{segment_key, segment_start};
 use super::format::{NumberKind, RowKey, decode_inventory, decode_number, serial_of};
 use super::scope::{Inventoried, IssuerNumber, ScopeNumber, SeriesNumber};
 use super::view::ReadView;
-use super::{Store, registry};
+use super::Store;
 use crate::x509::{SerialNumber, UnixTime};
 use rocksdb::{DBRawIterator, ReadOptions, SstFileWriter};
 use std::path::PathBuf;
@@ -62,11 +62,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn series(&self, name: &[u8; 32]) -> Result<SeriesNumber, StoreError> {
-        if let Some(number) = registry::number_of_name(&self.db, NumberKind::Series, name)? {
-            return Ok(SeriesNumber(number));
-        }
-        let _writing = self.begin_write()?;
-        registry::number_for_name(&self.db, NumberKind::Series, name).map(SeriesNumber)
+        self.number(NumberKind::Series, name).map(SeriesNumber)
     }
 
     /// How many answers all series hold, and when the first of them runs out; `None` where there are none.
@@ -166,20 +162,13 @@ impl Store {
             for segment in segments {
                 batch.delete_meta(&segment_key(*series, &segment.start));
             }
-            let (from, to) = (series.0.to_be_bytes(), (u64::from(series.0) + 1).to_be_bytes());
-            // The key after the last of this series; of the very last series nothing follows.
-            let to = to.get(4..).filter(|to| **to > from[..]).unwrap_or(&[0xff; 5]);
-            batch.delete_answers(&from, to);
+            let from = series.0.to_be_bytes();
+            // No key follows those of the very last series.
+            let to = prefix_end(&from).unwrap_or_else(|| vec![0xff; 5]);
+            batch.delete_answers(&from, &to);
             batch.commit(Durability::Ordered)?;
         }
         Ok(forgotten.len())
-    }
-
-    fn must_write(&self) -> Result<(), StoreError> {
-        match self.db.access() {
-            Access::Write => Ok(()),
-            Access::Read => Err(StoreError::ReadOnly { path: self.path().to_owned() }),
-        }
     }
 }
 
@@ -427,8 +416,7 @@ impl<'a> Walk<'a> {
         read.fill_cache(false);
         read.set_readahead_size(1 << 20);
         let key = |bound: SerialBound| [&issuer.0.to_be_bytes()[..], bound.as_bytes()].concat();
-        let last = || issuer.0.checked_add(1).map(|next| next.to_be_bytes().to_vec());
-        if let Some(end) = end.map(key).or_else(last) {
+        if let Some(end) = end.map(key).or_else(|| prefix_end(&issuer.0.to_be_bytes())) {
             read.set_iterate_upper_bound(end);
         }
         let mut rows = moment.db.rocks().raw_iterator_cf_opt(moment.db.family(family)?, read);

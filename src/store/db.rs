@@ -50,14 +50,7 @@ impl Db {
         let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
         let rocks = DB::open_cf_descriptors(&all, path, families(options, &cache))
             .map_err(|error| failure(path, &error))?;
-        let db = Self {
-            rocks,
-            path: path.to_owned(),
-            access: Access::Write,
-            layouts: layouts(options, &cache),
-            max_batch_rows: options.max_batch_rows,
-            epochs: Epochs::new(),
-        };
+        let db = Self::of(rocks, path, Access::Write, options, &cache);
         // The lock is ours, so files that stand there belong to no one: a killed load left them.
         let _ = std::fs::remove_dir_all(db.staging_folder());
         if !db.check_format()? {
@@ -98,15 +91,19 @@ impl Db {
         families.retain(|family| there.iter().any(|name| name == family.name()));
         let rocks = DB::open_cf_descriptors_read_only(&all, path, families, false)
             .map_err(|error| failure(path, &error))?;
-        let db = Self {
+        let db = Self::of(rocks, path, Access::Read, options, &cache);
+        if db.check_format()? { Ok(db) } else { Err(StoreError::Missing { path: path.to_owned() }) }
+    }
+
+    fn of(rocks: DB, path: &Path, access: Access, options: &StoreOptions, cache: &Cache) -> Self {
+        Self {
             rocks,
             path: path.to_owned(),
-            access: Access::Read,
-            layouts: layouts(options, &cache),
+            access,
+            layouts: layouts(options, cache),
             max_batch_rows: options.max_batch_rows,
             epochs: Epochs::new(),
-        };
-        if db.check_format()? { Ok(db) } else { Err(StoreError::Missing { path: path.to_owned() }) }
+        }
     }
 
     /// RocksDB refuses to open a database with families it is not told of, in words about column
@@ -265,28 +262,14 @@ impl Db {
         if let Some(snapshot) = snapshot {
             read.set_snapshot(snapshot);
         }
-        // The key after the last with this prefix: the prefix itself, counted up.
-        let mut end = prefix.to_vec();
-        while let Some(last) = end.pop() {
-            if let Some(next) = last.checked_add(1) {
-                end.push(next);
-                read.set_iterate_upper_bound(end);
-                break;
-            }
+        if let Some(end) = prefix_end(prefix) {
+            read.set_iterate_upper_bound(end);
         }
         let mut rows = self.rocks.raw_iterator_cf_opt(self.family(family)?, read);
         rows.seek(prefix);
         let cursor = Cursor { db: self, rows };
         cursor.check()?;
         Ok(cursor)
-    }
-
-    /// The last key of `family` that begins with `prefix`.
-    pub fn last_key(&self, family: Family, prefix: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut cursor = self.rows_from(family, prefix, None)?;
-        cursor.rows.seek_to_last();
-        cursor.check()?;
-        Ok(cursor.rows.key().filter(|key| key.starts_with(prefix)).map(<[u8]>::to_vec))
     }
 
     /// The family of answers; `None` in a store that is read and was written before there were any.
@@ -311,6 +294,18 @@ impl Db {
             numbers: 0,
         })
     }
+}
+
+/// The key after the last that begins with `prefix`: the prefix itself, counted up. `None`: nothing follows.
+pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
 }
 
 /// Walks rows in ascending order of key.
@@ -339,6 +334,12 @@ impl Cursor<'_> {
     /// Goes to the last row whose key is `key` or less, ahead of where it stands or behind.
     pub fn back_to(&mut self, key: &[u8]) -> Result<(), StoreError> {
         self.rows.seek_for_prev(key);
+        self.check()
+    }
+
+    /// Goes to the last row with the prefix of [`Db::rows_from`].
+    pub fn go_to_last(&mut self) -> Result<(), StoreError> {
+        self.rows.seek_to_last();
         self.check()
     }
 

@@ -162,11 +162,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn issuer_number(&self, name_key: &[u8]) -> Result<IssuerNumber, StoreError> {
-        if let Some(number) = self.find_issuer(name_key)? {
-            return Ok(number);
-        }
-        let _writing = self.begin_write()?;
-        registry::number_for_name(&self.db, NumberKind::Issuer, name_key).map(IssuerNumber)
+        self.number(NumberKind::Issuer, name_key).map(IssuerNumber)
     }
 
     /// The number of the CA with this canonical name, if it has one.
@@ -191,12 +187,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn distribution_point_number(&self, name: &[u8]) -> Result<DistributionPointNumber, StoreError> {
-        let found = registry::number_of_name(&self.db, NumberKind::DistributionPoint, name)?;
-        if let Some(number) = found {
-            return Ok(DistributionPointNumber(number));
-        }
-        let _writing = self.begin_write()?;
-        registry::number_for_name(&self.db, NumberKind::DistributionPoint, name).map(DistributionPointNumber)
+        self.number(NumberKind::DistributionPoint, name).map(DistributionPointNumber)
     }
 
     /// Every scope, in order of number.
@@ -371,10 +362,24 @@ impl Store {
         Ok(size)
     }
 
+    /// The number of `name`, given out the first time. Who finds it takes no pen.
+    fn number(&self, kind: NumberKind, name: &[u8]) -> Result<u32, StoreError> {
+        if let Some(number) = registry::number_of_name(&self.db, kind, name)? {
+            return Ok(number);
+        }
+        let _writing = self.begin_write()?;
+        registry::number_for_name(&self.db, kind, name)
+    }
+
     fn begin_write(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
+        self.must_write()?;
+        // The lock guards no memory of ours: after a writer's panic the store is as its last commit.
+        Ok(self.writing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn must_write(&self) -> Result<(), StoreError> {
         match self.db.access() {
-            // The lock guards no memory of ours: after a writer's panic the store is as its last commit.
-            Access::Write => Ok(self.writing.lock().unwrap_or_else(PoisonError::into_inner)),
+            Access::Write => Ok(()),
             Access::Read => Err(StoreError::ReadOnly { path: self.path().to_owned() }),
         }
     }

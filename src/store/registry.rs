@@ -106,12 +106,12 @@ pub fn has_other_keys(db: &Db, key: &ScopeKey) -> Result<bool, StoreError> {
     // `K`, issuer, signing key: rows of one key stand together, and all of an issuer's in order of the key.
     let Some(issuer) = own.get(..5) else { return Ok(false) };
     let is_other = |row: &[u8]| !row.get(5..).is_some_and(|rest| rest.starts_with(&key.signing_key));
-    let first = db.rows_from(Family::Meta, issuer, None)?;
-    if first.current().is_some_and(|(row, _)| is_other(row)) {
+    let mut rows = db.rows_here_and_there(Family::Meta, issuer)?;
+    if rows.current().is_some_and(|(row, _)| is_other(row)) {
         return Ok(true);
     }
-    let last = db.last_key(Family::Meta, issuer)?;
-    Ok(last.is_some_and(|row| is_other(&row)))
+    rows.go_to_last()?;
+    Ok(rows.current().is_some_and(|(row, _)| is_other(row)))
 }
 
 /// A scope number whose rows no reader sees.
