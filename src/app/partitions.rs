@@ -7,10 +7,9 @@
 
 use crate::config::{Config, CrlSource};
 use crate::ingest::{Report, scope_text};
-use crate::signing::digest;
+use crate::signing::sha256;
 use crate::snapshot::{Issuer, Snapshot};
 use crate::store::{IssuerNumber, Layer, ScopeKey, ScopeNames};
-use crate::x509::HashAlgorithm;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What was brought so far, and what is missing.
@@ -102,8 +101,7 @@ fn gone(
     brought: &HashSet<(IssuerNumber, ScopeNames<'_>)>,
 ) -> Vec<String> {
     let certificates = issuer.keys.iter().map(|key| &key.certificate).chain(&issuer.crl_issuers);
-    let live: Vec<_> =
-        certificates.map(|one| digest(HashAlgorithm::Sha256, one.public_key().bits())).collect();
+    let live: Vec<_> = certificates.map(|one| sha256(one.public_key().bits())).collect();
     let of_issuer = snapshot.view().scopes().iter().filter(|record| {
         let key = &record.crl.key;
         key.issuer == issuer.number

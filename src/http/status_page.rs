@@ -14,8 +14,8 @@ pub(super) use explained::render as render_explained;
 use super::history::Traffic;
 use super::status::{Status, time_of};
 use super::words::{octets, percent, rate, short_time, span, thousands};
-use crate::signing::digest;
-use crate::x509::{HashAlgorithm, UnixTime};
+use crate::signing::sha256;
+use crate::x509::UnixTime;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use html::{Grade, Html, badge};
@@ -29,7 +29,7 @@ const SHOWN: usize = 12;
 
 /// The Content-Security-Policy of the pages: this script and no other.
 pub(super) fn policy() -> String {
-    let script = STANDARD.encode(digest(HashAlgorithm::Sha256, SCRIPT.as_bytes()));
+    let script = STANDARD.encode(sha256(SCRIPT.as_bytes()));
     format!(
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{script}'; connect-src 'self'; \
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

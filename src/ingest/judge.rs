@@ -12,11 +12,11 @@ use super::apply::{Outcome, Report};
 use super::read::{CrlContent, IssuerEntries, read_crl};
 use super::sort::{SortedEntries, Sorter};
 use crate::clock::Clock;
-use crate::signing::{StreamVerifier, VerifyError, digest};
+use crate::signing::{StreamVerifier, VerifyError, sha256};
 use crate::snapshot::{Issuer, IssuerIndex};
 use crate::store::{IssuerNumber, Layer, Retention, ScopeKey, ScopeRecordDraft};
 use crate::x509::crl::{CertificateKinds, CrlHeader, IssuingDistributionPoint};
-use crate::x509::{Certificate, HashAlgorithm, SerialNumber, UnixTime, canonical_name, name_text};
+use crate::x509::{Certificate, SerialNumber, UnixTime, canonical_name, name_text};
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::PathBuf;
@@ -271,8 +271,7 @@ impl Judge {
 
 /// SHA-256 of the public key: how the store tells the keys of one CA apart.
 fn signing_key(key: &Certificate) -> [u8; 32] {
-    let hash = digest(HashAlgorithm::Sha256, key.public_key().bits());
-    hash.as_ref().try_into().unwrap_or_default()
+    sha256(key.public_key().bits())
 }
 
 /// The one of `keys` that signed the CRL; `issuer` is whose they are, for people.

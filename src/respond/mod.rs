@@ -17,10 +17,10 @@ use crate::ocsp::{
     CertIdRef, CertStatus, NonceRef, OcspRequest, OcspResponseStatus, ResponseData, ResponseTemplate,
     SingleResponse, error_response,
 };
-use crate::signing::{ResponderIdentity, digest};
+use crate::signing::{ResponderIdentity, sha256};
 use crate::snapshot::{IssuerIndex, Key, NoncePolicy, Snapshot};
 use crate::store::{Place, Reach};
-use crate::x509::{HashAlgorithm, UnixTime};
+use crate::x509::UnixTime;
 use bytes::Bytes;
 use cache::{AnswerCache, Worth};
 use decide::{Decision, Refusal, decide};
@@ -76,7 +76,7 @@ impl Answer {
     /// SHA-256 of the body.
     #[must_use]
     pub fn body_hash(&self) -> [u8; 32] {
-        self.known_hash.unwrap_or_else(|| hash_of(&self.body))
+        self.known_hash.unwrap_or_else(|| sha256(&self.body))
     }
 
     /// One that nobody keeps.
@@ -368,10 +368,6 @@ fn sign(
 }
 
 /// SHA-256 of an answer.
-fn hash_of(body: &[u8]) -> [u8; 32] {
-    digest(HashAlgorithm::Sha256, body).as_ref().try_into().unwrap_or_default()
-}
-
 /// Room for the longest usual signature, RSA-4096.
 const SIGNATURE_OCTETS: usize = 512;
 

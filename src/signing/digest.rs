@@ -37,6 +37,12 @@ pub(super) fn sha1(bytes: &[u8]) -> [u8; 20] {
     filled(digest(HashAlgorithm::Sha1, bytes).as_ref())
 }
 
+/// SHA-256 of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    filled(digest(HashAlgorithm::Sha256, bytes).as_ref())
+}
+
 /// `source`, which has `N` octets by the hash function it comes from.
 fn filled<const N: usize>(source: &[u8]) -> [u8; N] {
     debug_assert_eq!(source.len(), N);

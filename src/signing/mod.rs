@@ -17,7 +17,7 @@ mod verified_signer;
 mod verify;
 
 pub use certificate_signer::{CertificateSigner, SignatureOctets};
-pub use digest::{Digest, Sha256Stream, digest};
+pub use digest::{Digest, Sha256Stream, digest, sha256};
 pub use responder_identity::{IdentityError, KeyId, ResponderIdentity, names_responder};
 pub use software_key::{KeyError, KeyKind, SoftwareKey};
 pub use verified_signer::VerifiedSigner;

@@ -18,9 +18,9 @@
 
 use super::scopes::{Covered, Scope};
 use super::{Issuer, IssuerKey};
-use crate::signing::digest;
+use crate::signing::sha256;
 use crate::store::ScopeNames;
-use crate::x509::{Certificate, HashAlgorithm};
+use crate::x509::Certificate;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ enum Signer {
 }
 
 fn key_hash(certificate: &Certificate) -> Vec<u8> {
-    digest(HashAlgorithm::Sha256, certificate.public_key().bits()).as_ref().to_vec()
+    sha256(certificate.public_key().bits()).to_vec()
 }
 
 impl Signers {

@@ -2,10 +2,10 @@
 
 use super::{Configured, Covers, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot};
 use crate::signing::test_pki::{Authority, Issuance, key, now};
-use crate::signing::{KeyKind, ResponderIdentity, Signer, digest};
+use crate::signing::{KeyKind, ResponderIdentity, Signer, sha256};
 use crate::store::{IssuerNumber, Layer, ScopeKey, ScopeRecordDraft, Store, StoreOptions};
 use crate::x509::crl::CertificateKinds;
-use crate::x509::{Certificate, CrlReason, HashAlgorithm, Revocation, SerialNumber, UnixTime};
+use crate::x509::{Certificate, CrlReason, Revocation, SerialNumber, UnixTime};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -127,12 +127,11 @@ pub(crate) struct Crl {
 impl Crl {
     /// Of everything this CA issues; from an hour ago for two days.
     pub(crate) fn of(issuer: IssuerNumber, signed_by: &Certificate) -> Self {
-        let signing_key = digest(HashAlgorithm::Sha256, signed_by.public_key().bits());
         Self {
             draft: ScopeRecordDraft {
                 key: ScopeKey {
                     issuer,
-                    signing_key: signing_key.as_ref().try_into().unwrap(),
+                    signing_key: sha256(signed_by.public_key().bits()),
                     distribution_point: Vec::new(),
                     contains: CertificateKinds::All,
                     reasons: None,

@@ -13,6 +13,7 @@
 //! A crash between the rows of a segment and its record leaves rows that may be used and a range that is
 //! signed again. Rows that were lost are signed by the request that misses them.
 
+use super::Store;
 use super::block;
 use super::db::{Batch, Db, Durability, Family, prefix_end};
 use super::error::StoreError;
@@ -20,7 +21,6 @@ use super::format::answers::{segment_key, segment_start};
 use super::format::{NumberKind, RowKey, decode_inventory, decode_number, serial_of};
 use super::scope::{Inventoried, IssuerNumber, ScopeNumber, SeriesNumber};
 use super::view::ReadView;
-use super::Store;
 use crate::x509::{SerialNumber, UnixTime};
 use rocksdb::{DBRawIterator, ReadOptions, SstFileWriter};
 use std::path::PathBuf;

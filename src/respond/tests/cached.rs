@@ -59,7 +59,7 @@ fn the_second_answer_is_the_first() {
     assert_eq!((first.cache, second.cache), (CacheUse::Miss, CacheUse::Hit));
     assert_eq!(first.body, second.body);
     assert_eq!((first.outcome, first.caching), (second.outcome, second.caching));
-    assert_eq!((first.body_hash(), second.body_hash()), (hash_of(&first.body), hash_of(&first.body)));
+    assert_eq!((first.body_hash(), second.body_hash()), (sha256(&first.body), sha256(&first.body)));
     verified(&second, house.one.authority.certificate.public_key());
 }
 
