@@ -54,6 +54,7 @@ pub enum NumberKind {
     DistributionPoint = b'D',
     Scope = b'S',
     Series = b'Y',
+    Verifier = b'B',
 }
 
 /// A value whose octets are not what is written here; it says which kind of row.

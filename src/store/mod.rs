@@ -48,7 +48,7 @@ pub use format::FORMAT;
 pub use scope::{
     CertificateKinds, DistributionPointNumber, Inventoried, InventoryLoad, InventoryState, IssuerNumber,
     Layer, Retention, Rows, ScopeChange, ScopeKey, ScopeNames, ScopeNumber, ScopeRecord, ScopeRecordDraft,
-    SeriesNumber, StatusRow,
+    SeriesNumber, StatusRow, VerifierNumber,
 };
 pub use view::ReadView;
 
@@ -179,6 +179,23 @@ impl Store {
     /// When the store cannot be read.
     pub fn issuers(&self) -> Result<Vec<(IssuerNumber, Vec<u8>)>, StoreError> {
         registry::issuers(&self.db)
+    }
+
+    /// The number of the verifier with this id: given out the first time, and never to another.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn verifier_number(&self, id: &str) -> Result<VerifierNumber, StoreError> {
+        self.number(NumberKind::Verifier, id.as_bytes()).map(VerifierNumber)
+    }
+
+    /// The id of every verifier that ever had a number.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn verifiers(&self) -> Result<Vec<(VerifierNumber, String)>, StoreError> {
+        let named = registry::verifiers(&self.db)?.into_iter();
+        Ok(named.map(|(number, id)| (number, String::from_utf8_lossy(&id).into_owned())).collect())
     }
 
     /// The number of the distribution point with these canonical `fullName` octets: given out the

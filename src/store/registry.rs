@@ -7,7 +7,7 @@ use super::format::{
     name_key, number_key, number_of_key, scope_key,
 };
 use super::scope::{
-    DistributionPointNumber, InventoryState, IssuerNumber, ScopeKey, ScopeNumber, ScopeRecord,
+    DistributionPointNumber, InventoryState, IssuerNumber, ScopeKey, ScopeNumber, ScopeRecord, VerifierNumber,
 };
 
 /// The number of `name`, where it has one.
@@ -43,6 +43,7 @@ pub fn next_number(db: &Db, batch: &mut Batch<'_>, kind: NumberKind) -> Result<u
         NumberKind::DistributionPoint => "distribution point",
         NumberKind::Scope => "scope",
         NumberKind::Series => "series of answers",
+        NumberKind::Verifier => "verifier",
     };
     let next = last.checked_add(batch.count_number()).and_then(|last| last.checked_add(1));
     let next = next.ok_or_else(|| StoreError::NoNumberLeft { path: db.path().to_owned(), what })?;
@@ -54,6 +55,12 @@ pub fn next_number(db: &Db, batch: &mut Batch<'_>, kind: NumberKind) -> Result<u
 pub fn issuers(db: &Db) -> Result<Vec<(IssuerNumber, Vec<u8>)>, StoreError> {
     let named = names(db, NumberKind::Issuer, None)?.into_iter();
     Ok(named.map(|(number, name)| (IssuerNumber(number), name)).collect())
+}
+
+/// Every verifier that ever had a number, in order of id.
+pub fn verifiers(db: &Db) -> Result<Vec<(VerifierNumber, Vec<u8>)>, StoreError> {
+    let named = names(db, NumberKind::Verifier, None)?.into_iter();
+    Ok(named.map(|(number, id)| (VerifierNumber(number), id)).collect())
 }
 
 /// Every distribution point with its number, in order of name, as of `snapshot`.

@@ -51,6 +51,11 @@ number! {
     SeriesNumber
 }
 
+number! {
+    /// One per id of a verifier that was ever registered: what is counted of it stays its own.
+    VerifierNumber
+}
+
 /// Which of a scope's two CRLs. They are kept apart, because a delta CRL is cumulative from a complete one
 /// and the next delta CRL takes its place alone (RFC 5280 5.2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -139,13 +139,18 @@ fn numbers_of_names_are_durable_and_never_shared() {
     let (folder, store) = new_store();
     let (one, two) = (store.issuer_number(b"one").unwrap(), store.issuer_number(b"two").unwrap());
     let point = store.distribution_point_number(b"one").unwrap();
+    let verifiers = ["one", "bank"].map(|id| store.verifier_number(id).unwrap());
     assert_ne!(one, two);
+    assert_ne!(verifiers[0], verifiers[1]);
     drop(store);
     let store = Store::open(folder.path(), &options()).unwrap();
     assert_eq!(store.issuer_number(b"two").unwrap(), two);
     assert_eq!(store.issuer_number(b"one").unwrap(), one);
     assert_ne!(store.issuer_number(b"three").unwrap(), two);
     assert_eq!(store.distribution_point_number(b"one").unwrap(), point);
+    assert_eq!(store.verifier_number("bank").unwrap(), verifiers[1]);
+    let listed = [(verifiers[1], "bank".to_owned()), (verifiers[0], "one".to_owned())];
+    assert_eq!(store.verifiers().unwrap(), listed);
     assert_eq!(store.find_issuer(b"four").unwrap(), None);
     assert!(store.size_bytes().unwrap() > 0);
 }
