@@ -3,6 +3,7 @@
 use super::*;
 
 mod files;
+mod sections;
 
 const ISSUER: &str = r#"
 [[issuer]]
@@ -58,6 +59,7 @@ cache_size = "2GiB"
 nonce      = "ignore"
 verify_every = 500
 archive_cutoff = "10years"
+pair = ["sha1", "sha256"]
 presign = ["sha1", "sha256-bare"]
 presign_limit = 1_000_000
 refresh_threads = 2
@@ -108,6 +110,7 @@ signer      = { key = "auth-ca-2019.key" }
             nonce: NoncePolicy::Ignore,
             verify_every: 500,
             archive_cutoff: Some(Duration::from_secs(315_576_000)),
+            pair: Some(CertIdForms::pair(CertIdForm::ALL[0], CertIdForm::ALL[1])),
             presign: vec![CertIdForm::ALL[0], CertIdForm::ALL[5]],
             presign_limit: Some(1_000_000),
             refresh_threads: 2,
