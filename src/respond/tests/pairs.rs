@@ -55,7 +55,8 @@ fn b9_what_nobody_else_would_ask_is_answered_alone() {
         assert_eq!(one.told(&answer).0, expected);
     };
     let bare = asked(certificate, CertIdForm { has_null: false, ..SHA1 }, &serial(1));
-    alone(&request(&[bare.clone()], None), &[bare]);
+    let bare = [bare];
+    alone(&request(&bare, None), &bare);
     alone(&request(&[sha1(1), sha1(2)], None), &[sha1(1), sha1(2)]);
     let nonce = nonce_value(&[7; 16]);
     alone(&request(&[sha1(1)], Some((&nonce, false))), &[sha1(1)]);
