@@ -9,6 +9,7 @@
 
 mod admin;
 mod caching;
+mod caller;
 mod disk_pace;
 mod history;
 mod listener;
@@ -29,6 +30,7 @@ pub use admin::{
     AdminService, AdminSources, CrlIntake, ExplainSource, Explanation, HealthCheck, IntakeFuture, Refusal,
     StatusSource, Submission,
 };
+pub use caller::Caller;
 pub use listener::{Limits, ListenError, Shutdown, listen};
 pub use pressure::Pressure;
 pub use service::{Answerer, OcspService};
