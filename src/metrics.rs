@@ -13,8 +13,10 @@
     reason = "the one place that looks handles up by label, at start and reload"
 )]
 
+mod admission;
 mod totals;
 
+pub use admission::HandshakeCounters;
 pub use totals::Totals;
 
 use crate::ocsp::OcspResponseStatus;
@@ -158,6 +160,7 @@ pub struct Metrics {
     pub disk_reads_refused: IntCounter,
     pub nonces_shed: IntCounter,
     pub connections_open: IntGauge,
+    pub tls_handshakes: HandshakeCounters,
     pub store_bytes: IntGauge,
     /// 1 while every issuer can answer; whoever renders the metrics says so first.
     pub ready: IntGauge,
@@ -281,6 +284,7 @@ impl Metrics {
             nonces_shed: families.counter("ocsp_nonce_requests_shed_total",
                 "Requests with a nonce that were told tryLater, because signing for them took half of a worker \
                  that had no time left.")?,
+            tls_handshakes: HandshakeCounters::new(&families)?,
             connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
             store_bytes: families.gauge("store_bytes", "Octets of the store on disk.")?,
             ready: families.gauge("ocsp_ready",

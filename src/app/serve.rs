@@ -10,11 +10,11 @@ use super::intake::{Command, Intake, IntakeState, Shared, Submitted, open_store}
 use super::presigning::{RefreshOptions, Refresher};
 use super::supervisor::Supervisor;
 use super::workers::{self, Answering};
-use super::{AppError, explain, issuers, priority, status};
+use super::{AppError, explain, issuers, priority, status, tls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{
-    AdminService, AdminSources, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, Submission, listen,
+    AdminService, AdminSources, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, Submission, Tls, listen,
     serve_admin,
 };
 use crate::ingest::Manner;
@@ -40,6 +40,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let metrics = Arc::new(Metrics::new()?);
     let clock = Clock::System;
     let loaded = issuers::load(config, &metrics, &clock).map_err(AppError::Faults)?;
+    let tls = config.server.tls.as_ref().map(tls::load).transpose().map_err(AppError::Faults)?;
+    let tls = tls.map(|identity| Arc::new(Tls::new(identity)));
     let store = open_store(config)?;
     let configured = Arc::new(issuers::configured(config, loaded, &store)?);
     let first = Snapshot::build(Arc::clone(&configured), store.view()?)?;
@@ -51,6 +53,7 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         state: Mutex::new(IntakeState::default()),
         clock: clock.clone(),
         store,
+        tls: tls.clone(),
     });
 
     let shutdown = Shutdown::new();
@@ -61,9 +64,10 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         metrics,
         clock,
         limits: Limits::default(),
+        tls,
     };
     let count = workers::count(config.server.workers);
-    let workers = workers::start(&config.server.listen, count, &answering, &shutdown)?;
+    let workers = workers::start(&config.server, count, &answering, &shutdown)?;
 
     let (commands, inbox) = channel();
     let max_crl_size = usize::try_from(config.admin.max_crl_size).unwrap_or(usize::MAX);
@@ -76,8 +80,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         })
         .map_err(|why| AppError::System { what: "the intake's thread", why })?;
     let refresher = Refreshing::start(&shared, RefreshOptions::of(config))?;
-    for address in &config.server.listen {
-        tracing::info!(%address, workers = count, "answering OCSP requests");
+    for (key, address) in config.server.listeners() {
+        tracing::info!(%address, key, workers = count, "answering OCSP requests");
     }
     ready();
     watch(admin, &shared, &commands, &shutdown, max_crl_size)?;

@@ -3,11 +3,12 @@
 
 use super::AppError;
 use crate::clock::Clock;
-use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, listen, serve_ocsp};
+use crate::config::Server;
+use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, Tls, listen, serve_ocsp};
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -29,23 +30,30 @@ pub(super) struct Answering {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub limits: Limits,
+    /// Of the addresses in `server.tls`.
+    pub tls: Option<Arc<Tls>>,
 }
 
-/// Starts `count` workers on all of `addresses`. Every socket listens before the first thread starts:
+/// A socket that listens, and the TLS that is spoken on it.
+type Listening = (TcpListener, Option<Arc<Tls>>);
+
+/// Starts `count` workers on all addresses of `server`. Every socket listens before the first thread starts:
 /// either all of it works or nothing does.
 ///
 /// # Errors
 /// When an address cannot be listened on, or there is no thread to be had.
 pub(super) fn start(
-    addresses: &[SocketAddr],
+    server: &Server,
     count: usize,
     answering: &Answering,
     shutdown: &Shutdown,
 ) -> Result<Vec<JoinHandle<()>>, AppError> {
     let mut sockets = Vec::with_capacity(count);
     for _ in 0..count {
-        let listeners: Result<Vec<TcpListener>, _> =
-            addresses.iter().map(|address| listen(*address)).collect();
+        let plain = server.listen.iter().map(|address| Ok((listen(*address)?, None)));
+        let secure = server.tls.iter().flat_map(|tls| &tls.listen);
+        let secure = secure.map(|address| Ok((listen(*address)?, answering.tls.clone())));
+        let listeners: Result<Vec<Listening>, AppError> = plain.chain(secure).collect();
         sockets.push(listeners?);
     }
     let mut threads = Vec::with_capacity(count);
@@ -65,7 +73,7 @@ pub(super) fn start(
 
 fn spawn(
     name: &str,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listening>,
     service: OcspService<PublishedResponder>,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<()>, AppError> {
@@ -79,8 +87,8 @@ fn spawn(
     let run = move || {
         runtime.block_on(async {
             let mut serving = tokio::task::JoinSet::new();
-            for listener in listeners {
-                serving.spawn(serve_ocsp(listener, service.clone(), shutdown.clone()));
+            for (listener, tls) in listeners {
+                serving.spawn(serve_ocsp(listener, tls, service.clone(), shutdown.clone()));
             }
             while let Some(ended) = serving.join_next().await {
                 if let Ok(Err(why)) = ended {

@@ -12,6 +12,9 @@ const KNOWN: &[(&str, &str)] = &[
     ("server", "listen"),
     ("server", "workers"),
     ("server", "tls"),
+    ("server.tls", "client_ca"),
+    ("server.tls", "client_certificates"),
+    ("server.tls", "min_version"),
     ("admin", "max_crl_size"),
     ("store", "path"),
     ("store", "cache_size"),
@@ -124,6 +127,10 @@ impl<'d> Field<'d> {
 
     pub(super) fn is_list(&self) -> bool {
         matches!(self.value, DeValue::Array(_))
+    }
+
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(items) if items.is_empty())
     }
 
     fn expected(&self, problems: &mut Problems<'_>, what: &str, example: &str) {
