@@ -3,6 +3,7 @@
 use super::*;
 
 mod files;
+mod signers;
 
 const ISSUER: &str = r#"
 [[issuer]]
@@ -122,6 +123,7 @@ signer      = { key = "auth-ca-2019.key" }
             name: "user-authentication".into(),
             certificate: at("auth-ca.pem"),
             signer: SignerConfig { certificate: at("auth-ocsp.pem"), key: "/keys/auth-ocsp.key".into() },
+            signers: Vec::new(),
             crls: vec![
                 CrlSource::Folder(at("crl/auth/")),
                 CrlSource::File(at("one.crl")),
@@ -136,6 +138,7 @@ signer      = { key = "auth-ca-2019.key" }
             generations: vec![GenerationConfig {
                 certificate: at("auth-ca-2019.pem"),
                 signer: SignerConfig { certificate: at("auth-ca-2019.pem"), key: at("auth-ca-2019.key") },
+                signers: Vec::new(),
             }],
         }],
     };
