@@ -2,6 +2,7 @@
 //! on every address, so that nothing is shared between them but the snapshot (design: decision 2).
 
 use super::AppError;
+use super::handed_over::deal;
 use crate::clock::Clock;
 use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, listen, serve_ocsp};
 use crate::metrics::Metrics;
@@ -31,23 +32,53 @@ pub(super) struct Answering {
     pub limits: Limits,
 }
 
-/// Starts `count` workers on all of `addresses`. Every socket listens before the first thread starts:
-/// either all of it works or nothing does.
+/// Where clients come in.
+pub(super) enum Entrance<'a> {
+    /// Sockets of our own, one a worker, on each of these addresses.
+    Own(&'a [SocketAddr]),
+    /// Sockets that were [handed over](super::handed_over).
+    HandedOver(Vec<TcpListener>),
+}
+
+impl Entrance<'_> {
+    /// Each once.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let mut addresses: Vec<SocketAddr> = match self {
+            Self::Own(addresses) => addresses.to_vec(),
+            Self::HandedOver(sockets) => {
+                sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+            }
+        };
+        addresses.sort();
+        addresses.dedup();
+        addresses
+    }
+
+    /// For each worker its sockets, all of which listen.
+    fn open(self, count: usize) -> Result<Vec<Vec<TcpListener>>, AppError> {
+        match self {
+            Self::Own(addresses) => {
+                let of_worker = |_| addresses.iter().map(|address| listen(*address)).collect();
+                Ok((0..count).map(of_worker).collect::<Result<_, _>>()?)
+            }
+            Self::HandedOver(sockets) => deal(sockets, count)
+                .map_err(|why| AppError::System { what: "a socket that was handed over", why }),
+        }
+    }
+}
+
+/// Starts `count` workers. Every socket listens before the first thread starts: either all of it works or
+/// nothing does.
 ///
 /// # Errors
 /// When an address cannot be listened on, or there is no thread to be had.
 pub(super) fn start(
-    addresses: &[SocketAddr],
+    entrance: Entrance<'_>,
     count: usize,
     answering: &Answering,
     shutdown: &Shutdown,
 ) -> Result<Vec<JoinHandle<()>>, AppError> {
-    let mut sockets = Vec::with_capacity(count);
-    for _ in 0..count {
-        let listeners: Result<Vec<TcpListener>, _> =
-            addresses.iter().map(|address| listen(*address)).collect();
-        sockets.push(listeners?);
-    }
+    let sockets = entrance.open(count)?;
     let mut threads = Vec::with_capacity(count);
     for (index, listeners) in sockets.into_iter().enumerate() {
         let answerer =

@@ -100,7 +100,7 @@ signer      = { key = "auth-ca-2019.key" }
             tls: None,
         },
         admin: Admin { listen: Some("127.0.0.1:9090".parse().unwrap()), max_crl_size: 300_000_000 },
-        store: StoreConfig { path: at("data"), cache_size: 1 << 30 },
+        store: StoreConfig { path: at("data"), cache_size: 1 << 30, ..files::kept_copies() },
         response: Response {
             profile: Profile::Rfc6960,
             validity: Duration::from_secs(36 * 3600),

@@ -29,11 +29,12 @@ pub use admin::{
     AdminService, AdminSources, CrlIntake, ExplainSource, Explanation, HealthCheck, IntakeFuture, Refusal,
     StatusSource, Submission,
 };
-pub use listener::{Limits, ListenError, Shutdown, listen};
+pub use listener::{Backlog, Limits, ListenError, Shutdown, listen};
 pub use pressure::Pressure;
 pub use service::{Answerer, OcspService};
 pub use status::{
-    IssuerStatus, PresignedStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus, Status, time_of,
+    IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus,
+    Status, time_of,
 };
 
 use crate::respond::{Answer, Responder};
