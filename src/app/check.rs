@@ -6,7 +6,7 @@
 )]
 
 use super::issuers::LoadedIssuer;
-use super::{Fault, intake, issuers, signer_life, tls};
+use super::{Fault, issuers, places, signer_life, tls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest::{IngestOptions, Judge, Sources};
@@ -78,7 +78,7 @@ fn check_crls(config: &Config, clock: &Clock) -> Vec<Fault> {
     }
     let scratch = std::env::temp_dir();
     let judge = Judge::new(authorities, scratch.clone(), clock.clone(), IngestOptions::default());
-    let mut sources = Sources::new(intake::sources_of(config), config.fetch, scratch, clock.clone());
+    let mut sources = Sources::new(places::sources_of(config), config.fetch, scratch, clock.clone());
     let mut faults = Vec::new();
     for arrival in sources.look_and_wait() {
         let content = match sources.open(&arrival) {

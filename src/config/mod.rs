@@ -93,6 +93,12 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// Octets of memory for what requests look up.
     pub cache_size: u64,
+    /// Copies from before new CRLs that are kept; 0: none are made.
+    pub checkpoints: usize,
+    /// One is made before the first CRL of so long a time.
+    pub checkpoint_every: Duration,
+    /// Below this folder a running server makes backups; `None`: it makes none.
+    pub backups: Option<PathBuf>,
 }
 
 /// `response.profile`: in what the standards differ about answers.

@@ -21,6 +21,10 @@ use toml::de::DeTable;
 const DEFAULT_PORT: u16 = 8080;
 /// What a small machine can spare; a large store wants more.
 const DEFAULT_STORE_CACHE_SIZE: u64 = 256 << 20;
+/// The last two days, where a CRL comes every day.
+const DEFAULT_CHECKPOINTS: usize = 2;
+const DEFAULT_CHECKPOINT_EVERY: Duration = Duration::from_secs(86_400);
+const MAX_CHECKPOINTS: u64 = 100;
 const LEAST_STORE_CACHE_SIZE: u64 = 8 << 20;
 const DEFAULT_MAX_CRL_SIZE: u64 = 256 << 20;
 /// More threads than any machine has cores: a slip of the keyboard.
@@ -151,7 +155,13 @@ impl Walk<'_> {
 
     fn store(&mut self, section: Option<Section<'_>>) -> StoreConfig {
         let default = self.folder.join("data");
-        let mut store = StoreConfig { path: default, cache_size: DEFAULT_STORE_CACHE_SIZE };
+        let mut store = StoreConfig {
+            path: default,
+            cache_size: DEFAULT_STORE_CACHE_SIZE,
+            checkpoints: DEFAULT_CHECKPOINTS,
+            checkpoint_every: DEFAULT_CHECKPOINT_EVERY,
+            backups: None,
+        };
         let Some(mut section) = section else { return store };
         if let Some(path) = section.take("path").and_then(|field| self.path(&field)) {
             store.path = path;
@@ -164,6 +174,19 @@ impl Walk<'_> {
             }
             store.cache_size = size;
         }
+        if let Some(field) = section.take("checkpoints")
+            && let Some(number) = field.number(&mut self.problems, "checkpoints = 2, or 0 for none")
+        {
+            if number > MAX_CHECKPOINTS {
+                let why = format!("{number} copies are too many");
+                field.wrong(&mut self.problems, why, "each may come to be as large as the store; write 2");
+            }
+            store.checkpoints = usize::try_from(number).unwrap_or(usize::MAX);
+        }
+        if let Some(every) = self.duration(&mut section, "checkpoint_every", "checkpoint_every = \"24h\"") {
+            store.checkpoint_every = every;
+        }
+        store.backups = section.take("backups").and_then(|field| self.path(&field));
         section.finish(&mut self.problems);
         store
     }

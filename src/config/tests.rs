@@ -103,7 +103,7 @@ fn contract_3_every_key_of_the_contract_is_understood() {
             tls: None,
         },
         admin: Admin { listen: Some("127.0.0.1:9090".parse().unwrap()), max_crl_size: 300_000_000 },
-        store: StoreConfig { path: at("data"), cache_size: 1 << 30 },
+        store: StoreConfig { path: at("data"), cache_size: 1 << 30, ..files::kept_copies() },
         response: Response {
             profile: Profile::Rfc6960,
             validity: Duration::from_secs(36 * 3600),

@@ -10,9 +10,11 @@
 #![allow(clippy::disallowed_types, reason = "tests share the ports that they took")]
 
 mod broken_configurations;
+mod copies;
 mod crash;
 mod gnutls;
 mod guard;
+mod hand_over;
 mod lifecycle;
 mod openssl;
 mod presigned;
