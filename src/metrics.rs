@@ -13,8 +13,10 @@
     reason = "the one place that looks handles up by label, at start and reload"
 )]
 
+mod records;
 mod totals;
 
+pub use records::UsageMetrics;
 pub use totals::Totals;
 
 use crate::ocsp::OcspResponseStatus;
@@ -159,6 +161,7 @@ pub struct Metrics {
     pub nonces_shed: IntCounter,
     pub connections_open: IntGauge,
     pub store_bytes: IntGauge,
+    pub usage: Arc<UsageMetrics>,
     /// 1 while every issuer can answer; whoever renders the metrics says so first.
     pub ready: IntGauge,
 }
@@ -192,10 +195,7 @@ impl Metrics {
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let families = Families(&registry);
-        let version = [("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into();
-        let build =
-            Opts::new("ocsprey_build_info", "1; the label says which version runs.").const_labels(version);
-        families.add(IntGauge::with_opts(build)?)?.set(1);
+        families.build_info()?;
         let requests = families.counters(
             "ocsp_requests_total",
             "OCSP requests by result. good, revoked and unknown count once for each certificate answered, \
@@ -282,6 +282,7 @@ impl Metrics {
                 "Requests with a nonce that were told tryLater, because signing for them took half of a worker \
                  that had no time left.")?,
             connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
+            usage: Arc::new(UsageMetrics::new(&families)?),
             store_bytes: families.gauge("store_bytes", "Octets of the store on disk.")?,
             ready: families.gauge("ocsp_ready",
                 "1 while every issuer can answer, 0 otherwise; /readyz has the reasons. Aim: 1 for 99.95 percent \
@@ -367,6 +368,15 @@ impl Families<'_> {
     /// A counter without labels.
     fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
         self.add(IntCounter::new(name, help)?)
+    }
+
+    /// Says which version runs.
+    fn build_info(&self) -> Result<(), prometheus::Error> {
+        let version = [("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into();
+        let build =
+            Opts::new("ocsprey_build_info", "1; the label says which version runs.").const_labels(version);
+        self.add(IntGauge::with_opts(build)?)?.set(1);
+        Ok(())
     }
 
     /// A gauge without labels.

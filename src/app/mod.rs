@@ -17,6 +17,7 @@ mod partitions;
 mod presigning;
 mod priority;
 mod quarantine;
+mod records;
 mod serve;
 mod signer_life;
 mod status;
@@ -26,6 +27,7 @@ mod workers;
 pub use check::{Findings, check};
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
+pub use records::usage_report;
 pub use serve::serve;
 
 use crate::cli::InventoryError;

@@ -8,6 +8,7 @@
 
 use super::intake::{Command, Intake, IntakeState, Shared, Submitted, open_store};
 use super::presigning::{RefreshOptions, Refresher};
+use super::records::Records;
 use super::supervisor::Supervisor;
 use super::workers::{self, Answering};
 use super::{AppError, explain, issuers, priority, status};
@@ -53,6 +54,7 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         store,
     });
 
+    let records = Records::start(config, &shared)?;
     let shutdown = Shutdown::new();
     let admin = config.admin.listen.map(listen).transpose()?;
     let answering = Answering {
@@ -61,9 +63,11 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         metrics,
         clock,
         limits: Limits::default(),
+        records: records.of_a_worker(),
     };
     let count = workers::count(config.server.workers);
     let workers = workers::start(&config.server.listen, count, &answering, &shutdown)?;
+    drop(answering);
 
     let (commands, inbox) = channel();
     let max_crl_size = usize::try_from(config.admin.max_crl_size).unwrap_or(usize::MAX);
@@ -88,6 +92,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         worker.join().map_err(|_| AppError::Ended("a worker"))?;
     }
     refresher.join()?;
+    // Who answered has handed over all that is to be kept of it.
+    records.join()?;
     let _ = commands.send(Command::Stop);
     drop(commands);
     intake.join().map_err(|_| AppError::Ended("the intake"))?;

@@ -2,11 +2,13 @@
 //! on every address, so that nothing is shared between them but the snapshot (design: decision 2).
 
 use super::AppError;
+use super::records::WorkerRecords;
 use crate::clock::Clock;
 use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, listen, serve_ocsp};
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
+use crate::usage::HAND_OVER_EVERY;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -29,6 +31,8 @@ pub(super) struct Answering {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub limits: Limits,
+    /// What is kept of answers; nothing, if nothing is configured.
+    pub records: WorkerRecords,
 }
 
 /// Starts `count` workers on all of `addresses`. Every socket listens before the first thread starts:
@@ -58,7 +62,12 @@ pub(super) fn start(
             answering.clock.clone(),
             answering.limits.clone(),
         );
-        threads.push(spawn(&format!("worker {index}"), listeners, service, shutdown.clone())?);
+        let records = answering.records.clone();
+        let service = match records.witness() {
+            Some(witness) => service.witnessed_by(witness),
+            None => service,
+        };
+        threads.push(spawn(&format!("worker {index}"), listeners, service, records, shutdown.clone())?);
     }
     Ok(threads)
 }
@@ -67,6 +76,7 @@ fn spawn(
     name: &str,
     listeners: Vec<TcpListener>,
     service: OcspService<PublishedResponder>,
+    records: WorkerRecords,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<()>, AppError> {
     let pressure = service.pressure();
@@ -82,7 +92,16 @@ fn spawn(
             for listener in listeners {
                 serving.spawn(serve_ocsp(listener, service.clone(), shutdown.clone()));
             }
-            while let Some(ended) = serving.join_next().await {
+            let mut tick = tokio::time::interval(HAND_OVER_EVERY);
+            loop {
+                let ended = tokio::select! {
+                    ended = serving.join_next() => ended,
+                    _ = tick.tick(), if records.are_kept() => {
+                        records.hand_over();
+                        continue;
+                    }
+                };
+                let Some(ended) = ended else { break };
                 if let Ok(Err(why)) = ended {
                     tracing::error!(reason = %why, "a listener ended");
                     // Half a server would look like a whole one to whoever watches the process.
@@ -90,6 +109,8 @@ fn spawn(
                 }
             }
         });
+        // All that was answered has been counted.
+        records.close();
     };
     std::thread::Builder::new()
         .name(name.to_owned())

@@ -20,6 +20,7 @@ mod report;
 mod serve;
 mod status;
 mod usage;
+mod usage_report;
 mod words;
 
 pub use crl_show::CrlSummary;
@@ -79,6 +80,12 @@ enum Command {
     Inventory(InventoryCommand),
     Presign(presign::PresignArgs),
     Status(status::StatusArgs),
+    /// Tell who asked how often
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ocsprey usage report --config ocsprey.toml --from 2026-11-01 --to 2026-11-30"
+    )]
+    Usage(UsageCommand),
     Query(query::QueryArgs),
 }
 
@@ -92,6 +99,11 @@ enum CrlCommand {
 #[derive(Debug, Subcommand)]
 enum InventoryCommand {
     Load(inventory_load::LoadArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum UsageCommand {
+    Report(usage_report::ReportArgs),
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for, and says how it went.
@@ -119,6 +131,7 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
         Command::Presign(args) => presign::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Usage(UsageCommand::Report(args)) => usage_report::run(&args),
         Command::Query(args) => query::run(&args),
     }
 }
@@ -202,6 +215,8 @@ mod tests {
                 "ocsprey inventory load",
                 "ocsprey presign",
                 "ocsprey status",
+                "ocsprey usage",
+                "ocsprey usage report",
                 "ocsprey query",
             ]
         );

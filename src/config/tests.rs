@@ -3,6 +3,7 @@
 use super::*;
 
 mod files;
+mod records;
 
 const ISSUER: &str = r#"
 [[issuer]]
@@ -118,6 +119,7 @@ signer      = { key = "auth-ca-2019.key" }
             timeout: Duration::from_secs(120),
             max_size: 2 << 30,
         },
+        usage: None,
         issuers: vec![IssuerConfig {
             name: "user-authentication".into(),
             certificate: at("auth-ca.pem"),
@@ -208,7 +210,9 @@ fn contract_3_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() 
     );
     assert_eq!(
         problems_above("[logging]\n"),
-        ["line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, issuer)"]
+        [
+            "line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, usage, issuer)"
+        ]
     );
     assert_eq!(
         problems_in_issuer(

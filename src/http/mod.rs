@@ -9,6 +9,7 @@
 
 mod admin;
 mod caching;
+mod caller;
 mod disk_pace;
 mod history;
 mod listener;
@@ -23,18 +24,21 @@ mod status_page;
 mod tests;
 mod versions;
 mod watched;
+mod witness;
 pub(crate) mod words;
 
 pub use admin::{
     AdminService, AdminSources, CrlIntake, ExplainSource, Explanation, HealthCheck, IntakeFuture, Refusal,
     StatusSource, Submission,
 };
+pub use caller::Caller;
 pub use listener::{Limits, ListenError, Shutdown, listen};
 pub use pressure::Pressure;
 pub use service::{Answerer, OcspService};
 pub use status::{
     IssuerStatus, PresignedStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus, Status, time_of,
 };
+pub use witness::{Consent, Method, Seen, Witness};
 
 use crate::respond::{Answer, Responder};
 use crate::snapshot::Published;

@@ -8,6 +8,7 @@ mod connection;
 mod disk;
 mod http2;
 mod ocsp;
+mod witnessed;
 
 use super::*;
 use crate::asn1::{Reader, tag};

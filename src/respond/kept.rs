@@ -97,6 +97,7 @@ impl KeptAnswer {
         Answer {
             body: self.body.clone(),
             outcome: self.outcome,
+            issuer: None,
             caching: Some(self.caching),
             known_hash: Some(hash),
             cache: CacheUse::Hit,

@@ -20,6 +20,7 @@
 //! | | `W`, issuer u32 | u32, the edition of the inventory: how often listed serials got another distribution point |
 //! | | `Y`, SHA-256 of what a series of answers has in common | series u32 |
 //! | `answers`, and `A` in `meta` | | see [`answers`] |
+//! | `usage` | | see [`usage`] |
 //!
 //! A body is one octet of flags (low four bits the reason, 0 for none; 0x10 retained; 0x20 an
 //! invalidity date follows; 0x40, alone and only in rows laid over others: no row any more), then the
@@ -28,6 +29,7 @@
 //! number sort as [`SerialNumber`] does, and a serial that is a prefix of another is another key.
 
 pub mod answers;
+pub mod usage;
 
 use super::scope::{
     CertificateKinds, DistributionPointNumber, IssuerNumber, Layer, ScopeKey, ScopeNumber, ScopeRecord,
@@ -271,10 +273,7 @@ impl Body {
         if !is_known && flags != GONE {
             return Err(BadRow(octets.row));
         }
-        let first = match known {
-            Some(first) => first,
-            None => octets.array::<1>()?[0],
-        };
+        let first = known.map_or_else(|| octets.array().map(|[first]| first), Ok)?;
         let [b, c, d, e] = octets.array()?;
         let time = octets.checked([first, b, c, d, e])?;
         if flags == GONE && time != Self::GONE.time {

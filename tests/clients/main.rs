@@ -16,6 +16,7 @@ mod guard;
 mod lifecycle;
 mod openssl;
 mod presigned;
+mod records;
 mod refused_crls;
 mod sample_configuration;
 mod support;

@@ -9,6 +9,7 @@ mod measured;
 mod model;
 mod opening;
 mod scopes;
+mod usage;
 
 use super::*;
 use crate::x509::{CrlReason, UnixTime};
