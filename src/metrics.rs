@@ -13,9 +13,11 @@
     reason = "the one place that looks handles up by label, at start and reload"
 )]
 
+mod admission;
 mod records;
 mod totals;
 
+pub use admission::HandshakeCounters;
 pub use records::UsageMetrics;
 pub use totals::Totals;
 
@@ -160,6 +162,7 @@ pub struct Metrics {
     pub disk_reads_refused: IntCounter,
     pub nonces_shed: IntCounter,
     pub connections_open: IntGauge,
+    pub tls_handshakes: HandshakeCounters,
     pub store_bytes: IntGauge,
     pub usage: Arc<UsageMetrics>,
     /// 1 while every issuer can answer; whoever renders the metrics says so first.
@@ -281,6 +284,7 @@ impl Metrics {
             nonces_shed: families.counter("ocsp_nonce_requests_shed_total",
                 "Requests with a nonce that were told tryLater, because signing for them took half of a worker \
                  that had no time left.")?,
+            tls_handshakes: HandshakeCounters::new(&families)?,
             connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
             usage: Arc::new(UsageMetrics::new(&families)?),
             store_bytes: families.gauge("store_bytes", "Octets of the store on disk.")?,

@@ -11,11 +11,11 @@ use super::presigning::{RefreshOptions, Refresher};
 use super::records::Records;
 use super::supervisor::Supervisor;
 use super::workers::{self, Answering};
-use super::{AppError, explain, issuers, priority, status};
+use super::{AppError, explain, issuers, priority, status, tls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{
-    AdminService, AdminSources, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, Submission, listen,
+    AdminService, AdminSources, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, Submission, Tls, listen,
     serve_admin,
 };
 use crate::ingest::Manner;
@@ -41,6 +41,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let metrics = Arc::new(Metrics::new()?);
     let clock = Clock::System;
     let loaded = issuers::load(config, &metrics, &clock).map_err(AppError::Faults)?;
+    let tls = config.server.tls.as_ref().map(tls::load).transpose().map_err(AppError::Faults)?;
+    let tls = tls.map(|identity| Arc::new(Tls::new(identity)));
     let store = open_store(config)?;
     let configured = Arc::new(issuers::configured(config, loaded, &store)?);
     let first = Snapshot::build(Arc::clone(&configured), store.view()?)?;
@@ -52,6 +54,7 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         state: Mutex::new(IntakeState::default()),
         clock: clock.clone(),
         store,
+        tls: tls.clone(),
     });
 
     let records = Records::start(config, &shared)?;
@@ -63,10 +66,11 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         metrics,
         clock,
         limits: Limits::default(),
+        tls,
         records: records.of_a_worker(),
     };
     let count = workers::count(config.server.workers);
-    let workers = workers::start(&config.server.listen, count, &answering, &shutdown)?;
+    let workers = workers::start(&config.server, count, &answering, &shutdown)?;
     drop(answering);
 
     let (commands, inbox) = channel();
@@ -80,8 +84,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         })
         .map_err(|why| AppError::System { what: "the intake's thread", why })?;
     let refresher = Refreshing::start(&shared, RefreshOptions::of(config))?;
-    for address in &config.server.listen {
-        tracing::info!(%address, workers = count, "answering OCSP requests");
+    for (key, address) in config.server.listeners() {
+        tracing::info!(%address, key, workers = count, "answering OCSP requests");
     }
     ready();
     watch(admin, &shared, &commands, &shutdown, max_crl_size)?;

@@ -4,12 +4,13 @@
 use super::AppError;
 use super::records::WorkerRecords;
 use crate::clock::Clock;
-use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, listen, serve_ocsp};
+use crate::config::Server;
+use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, Tls, listen, serve_ocsp};
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
 use crate::usage::HAND_OVER_EVERY;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -33,23 +34,30 @@ pub(super) struct Answering {
     pub limits: Limits,
     /// What is kept of answers; nothing, if nothing is configured.
     pub records: WorkerRecords,
+    /// Of the addresses in `server.tls`.
+    pub tls: Option<Arc<Tls>>,
 }
 
-/// Starts `count` workers on all of `addresses`. Every socket listens before the first thread starts:
+/// A socket that listens, and the TLS that is spoken on it.
+type Listening = (TcpListener, Option<Arc<Tls>>);
+
+/// Starts `count` workers on all addresses of `server`. Every socket listens before the first thread starts:
 /// either all of it works or nothing does.
 ///
 /// # Errors
 /// When an address cannot be listened on, or there is no thread to be had.
 pub(super) fn start(
-    addresses: &[SocketAddr],
+    server: &Server,
     count: usize,
     answering: &Answering,
     shutdown: &Shutdown,
 ) -> Result<Vec<JoinHandle<()>>, AppError> {
     let mut sockets = Vec::with_capacity(count);
     for _ in 0..count {
-        let listeners: Result<Vec<TcpListener>, _> =
-            addresses.iter().map(|address| listen(*address)).collect();
+        let plain = server.listen.iter().map(|address| Ok((listen(*address)?, None)));
+        let secure = server.tls.iter().flat_map(|tls| &tls.listen);
+        let secure = secure.map(|address| Ok((listen(*address)?, answering.tls.clone())));
+        let listeners: Result<Vec<Listening>, AppError> = plain.chain(secure).collect();
         sockets.push(listeners?);
     }
     let mut threads = Vec::with_capacity(count);
@@ -74,7 +82,7 @@ pub(super) fn start(
 
 fn spawn(
     name: &str,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listening>,
     service: OcspService<PublishedResponder>,
     records: WorkerRecords,
     shutdown: Shutdown,
@@ -89,8 +97,8 @@ fn spawn(
     let run = move || {
         runtime.block_on(async {
             let mut serving = tokio::task::JoinSet::new();
-            for listener in listeners {
-                serving.spawn(serve_ocsp(listener, service.clone(), shutdown.clone()));
+            for (listener, tls) in listeners {
+                serving.spawn(serve_ocsp(listener, tls, service.clone(), shutdown.clone()));
             }
             let mut tick = tokio::time::interval(HAND_OVER_EVERY);
             loop {

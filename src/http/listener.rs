@@ -15,6 +15,7 @@
 //! connections close, requests in flight are answered, and after the drain time the rest is dropped.
 
 use super::reply::Reply;
+use super::tls::Tls;
 use super::versions::attend;
 use super::watched::Watched;
 use crate::metrics::Metrics;
@@ -162,6 +163,7 @@ pub(super) trait Serve: Clone + Send + 'static {
 /// Accepts and serves until shutdown is asked for and the open connections have ended.
 pub(super) async fn serve<S: Serve>(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     service: S,
     limits: &Limits,
     open: Option<Arc<Metrics>>,
@@ -174,12 +176,27 @@ pub(super) async fn serve<S: Serve>(
     let attend = |connections: &mut JoinSet<()>, stream: TcpStream| {
         // An answer is one small packet; waiting to fill it would only delay it.
         let _ = stream.set_nodelay(true);
-        let io = Watched::new(TokioIo::new(stream), limits, Arc::clone(&crowded));
-        let (service, open, shutdown) = (service.clone(), open.clone().map(Open::new), shutdown.clone());
-        connections.spawn(async move {
-            let _open = open;
-            attend(io, service, shutdown).await;
-        });
+        let (open, is_crowded, shutdown) =
+            (open.clone().map(Open::new), Arc::clone(&crowded), shutdown.clone());
+        match &tls {
+            None => {
+                let service = service.clone();
+                let io = Watched::new(TokioIo::new(stream), limits, is_crowded);
+                connections.spawn(async move {
+                    let _open = open;
+                    attend(io, service, shutdown).await;
+                });
+            }
+            Some(tls) => {
+                let (tls, service, limits) = (Arc::clone(tls), service.clone(), limits.clone());
+                connections.spawn(async move {
+                    let metrics = open.as_ref().map(|open| &*open.0);
+                    let Some(stream) = tls.greet(stream, &limits, metrics).await else { return };
+                    let io = Watched::new(TokioIo::new(stream), &limits, is_crowded);
+                    attend(io, service, shutdown).await;
+                });
+            }
+        }
         crowded.store(connections.len() >= limits.connections / 4 * 3, Ordering::Relaxed);
     };
 

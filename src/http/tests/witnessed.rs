@@ -36,7 +36,7 @@ fn server(book: &Arc<Book>) -> Server {
     let clock = Clock::fixed(UnixTime::from_seconds(NOW));
     let service = OcspService::new(Echo, Arc::clone(&metrics), clock, Limits::default());
     let service = service.witnessed_by(Arc::clone(book) as Arc<dyn Witness>);
-    Server::run(metrics, move |listener, shutdown| serve_ocsp(listener, service, shutdown))
+    Server::run(metrics, move |listener, shutdown| serve_ocsp(listener, None, service, shutdown))
 }
 
 fn posted(body: &[u8]) -> Vec<u8> {

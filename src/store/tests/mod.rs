@@ -1,6 +1,7 @@
 //! Tests of the store as its callers see it, and what they share.
 
 mod answers;
+mod copies;
 mod crash;
 mod formats;
 mod inventories;
