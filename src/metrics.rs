@@ -14,9 +14,11 @@
 )]
 
 mod admission;
+mod records;
 mod totals;
 
 pub use admission::HandshakeCounters;
+pub use records::UsageMetrics;
 pub use totals::Totals;
 
 use crate::ocsp::OcspResponseStatus;
@@ -162,6 +164,7 @@ pub struct Metrics {
     pub connections_open: IntGauge,
     pub tls_handshakes: HandshakeCounters,
     pub store_bytes: IntGauge,
+    pub usage: Arc<UsageMetrics>,
     /// 1 while every issuer can answer; whoever renders the metrics says so first.
     pub ready: IntGauge,
 }
@@ -304,6 +307,7 @@ impl Metrics {
                  that had no time left.")?,
             tls_handshakes: HandshakeCounters::new(&families)?,
             connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
+            usage: Arc::new(UsageMetrics::new(&families)?),
             store_bytes: families.gauge("store_bytes", "Octets of the store on disk.")?,
             ready: families.gauge("ocsp_ready",
                 "1 while every issuer can answer, 0 otherwise; /readyz has the reasons. Aim: 1 for 99.95 percent \

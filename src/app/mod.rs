@@ -20,6 +20,7 @@ mod places;
 mod presigning;
 mod priority;
 mod quarantine;
+mod records;
 mod serve;
 mod signer_life;
 mod status;
@@ -31,6 +32,7 @@ pub use check::{Findings, check};
 pub use copies::{NotTakenBack, Rollback, TakenBack, back_up_store, restore_store, take_back, verify_store};
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
+pub use records::usage_report;
 pub use serve::serve;
 
 use crate::cli::InventoryError;

@@ -3,12 +3,14 @@
 
 use super::AppError;
 use super::handed_over::deal;
+use super::records::WorkerRecords;
 use crate::clock::Clock;
 use crate::config::Server;
 use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, Tls, listen, serve_ocsp};
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
+use crate::usage::HAND_OVER_EVERY;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub(super) struct Answering {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub limits: Limits,
+    /// What is kept of answers; nothing, if nothing is configured.
+    pub records: WorkerRecords,
     /// Of the addresses in `server.tls`.
     pub tls: Option<Arc<Tls>>,
 }
@@ -125,7 +129,18 @@ pub(super) fn start(
             Speaks::Http => (socket, None),
             Speaks::Https => (socket, answering.tls.clone()),
         });
-        threads.push(spawn(&format!("worker {index}"), listeners.collect(), service, shutdown.clone())?);
+        let records = answering.records.clone();
+        let service = match records.witness() {
+            Some(witness) => service.witnessed_by(witness),
+            None => service,
+        };
+        threads.push(spawn(
+            &format!("worker {index}"),
+            listeners.collect(),
+            service,
+            records,
+            shutdown.clone(),
+        )?);
     }
     Ok(threads)
 }
@@ -134,6 +149,7 @@ fn spawn(
     name: &str,
     listeners: Vec<(TcpListener, Option<Arc<Tls>>)>,
     service: OcspService<PublishedResponder>,
+    records: WorkerRecords,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<()>, AppError> {
     let pressure = service.pressure();
@@ -149,7 +165,16 @@ fn spawn(
             for (listener, tls) in listeners {
                 serving.spawn(serve_ocsp(listener, tls, service.clone(), shutdown.clone()));
             }
-            while let Some(ended) = serving.join_next().await {
+            let mut tick = tokio::time::interval(HAND_OVER_EVERY);
+            loop {
+                let ended = tokio::select! {
+                    ended = serving.join_next() => ended,
+                    _ = tick.tick(), if records.are_kept() => {
+                        records.hand_over();
+                        continue;
+                    }
+                };
+                let Some(ended) = ended else { break };
                 if let Ok(Err(why)) = ended {
                     tracing::error!(reason = %why, "a listener ended");
                     // Half a server would look like a whole one to whoever watches the process.
@@ -157,6 +182,8 @@ fn spawn(
                 }
             }
         });
+        // All that was answered has been counted.
+        records.close();
     };
     std::thread::Builder::new()
         .name(name.to_owned())

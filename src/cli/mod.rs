@@ -23,6 +23,7 @@ mod serve;
 mod status;
 mod store;
 mod usage;
+mod usage_report;
 mod words;
 
 pub use crl_show::CrlSummary;
@@ -86,6 +87,12 @@ enum Command {
     #[command(subcommand, after_help = "Example:\n  ocsprey store verify --config ocsprey.toml")]
     Store(store::StoreCommand),
     Status(status::StatusArgs),
+    /// Tell who asked how often
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ocsprey usage report --config ocsprey.toml --from 2026-11-01 --to 2026-11-30"
+    )]
+    Usage(UsageCommand),
     Query(query::QueryArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
@@ -102,6 +109,11 @@ enum CrlCommand {
 #[derive(Debug, Subcommand)]
 enum InventoryCommand {
     Load(inventory_load::LoadArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum UsageCommand {
+    Report(usage_report::ReportArgs),
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for, and says how it went.
@@ -131,6 +143,7 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Presign(args) => presign::run(&args),
         Command::Store(command) => store::run(&command),
         Command::Status(args) => status::run(&args),
+        Command::Usage(UsageCommand::Report(args)) => usage_report::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
@@ -222,6 +235,8 @@ mod tests {
                 "ocsprey store restore",
                 "ocsprey store verify",
                 "ocsprey status",
+                "ocsprey usage",
+                "ocsprey usage report",
                 "ocsprey query",
                 "ocsprey completions",
                 "ocsprey man",

@@ -43,8 +43,23 @@ pub struct Config {
     pub guard: Guard,
     /// `[fetch]`: how CRLs named by URL are fetched.
     pub fetch: FetchOptions,
+    /// `[usage]`; `None`: nothing is counted for bills.
+    pub usage: Option<UsageConfig>,
     /// At least one.
     pub issuers: Vec<IssuerConfig>,
+}
+
+/// `[usage]`: who asked how often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageConfig {
+    /// What it costs; only reports read it.
+    pub prices: Option<PathBuf>,
+    /// Seconds that the calendar of bills is ahead of UTC.
+    pub day_begins: i64,
+    /// Days that counts are kept; `None`: without end.
+    pub keep_days: Option<u32>,
+    /// Names on whose behalf one verifier asks that are told apart in a day.
+    pub names_per_day: usize,
 }
 
 /// `[server]`

@@ -18,6 +18,7 @@ mod hand_over;
 mod lifecycle;
 mod openssl;
 mod presigned;
+mod records;
 mod refused_crls;
 mod sample_configuration;
 mod signers;
