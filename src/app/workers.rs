@@ -6,7 +6,7 @@ use super::handed_over::deal;
 use super::records::WorkerRecords;
 use crate::clock::Clock;
 use crate::config::Server;
-use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, Tls, listen, serve_ocsp};
+use crate::http::{Gate, Limits, OcspService, PublishedResponder, Shutdown, Tls, listen, serve_ocsp};
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
@@ -36,6 +36,8 @@ pub(super) struct Answering {
     pub limits: Limits,
     /// What is kept of answers; nothing, if nothing is configured.
     pub records: WorkerRecords,
+    /// Who may ask, where not everybody may.
+    pub gate: Option<Arc<Gate>>,
     /// Of the addresses in `server.tls`.
     pub tls: Option<Arc<Tls>>,
 }
@@ -124,6 +126,7 @@ pub(super) fn start(
             Arc::clone(&answering.metrics),
             answering.clock.clone(),
             answering.limits.clone(),
+            answering.gate.clone(),
         );
         let listeners = listeners.into_iter().map(|(socket, speaks)| match speaks {
             Speaks::Http => (socket, None),

@@ -24,6 +24,7 @@ mod status;
 mod store;
 mod usage;
 mod usage_report;
+mod verifier;
 mod words;
 
 pub use crl_show::CrlSummary;
@@ -94,6 +95,9 @@ enum Command {
     )]
     Usage(UsageCommand),
     Query(query::QueryArgs),
+    /// Who may ask
+    #[command(subcommand, after_help = "Example:\n  ocsprey verifier list --config ocsprey.toml")]
+    Verifier(VerifierCommand),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
 }
@@ -104,6 +108,12 @@ enum CrlCommand {
     Show(crl_show::ShowArgs),
     Rollback(crl_rollback::RollbackArgs),
     Drop(crl_drop::DropArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum VerifierCommand {
+    Check(verifier::CheckArgs),
+    List(verifier::ListArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,6 +157,8 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Query(args) => query::run(&args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
+        Command::Verifier(VerifierCommand::Check(args)) => verifier::check(&args),
+        Command::Verifier(VerifierCommand::List(args)) => verifier::list(&args),
     }
 }
 
@@ -238,6 +250,9 @@ mod tests {
                 "ocsprey usage",
                 "ocsprey usage report",
                 "ocsprey query",
+                "ocsprey verifier",
+                "ocsprey verifier check",
+                "ocsprey verifier list",
                 "ocsprey completions",
                 "ocsprey man",
             ]

@@ -11,10 +11,12 @@ mod admin;
 mod caching;
 mod caller;
 mod disk_pace;
+mod gate;
 mod history;
 mod listener;
 mod ocsp_get;
 mod ocsp_post;
+mod peer;
 mod pressure;
 mod reply;
 mod service;
@@ -33,12 +35,13 @@ pub use admin::{
     StatusSource, Submission,
 };
 pub use caller::Caller;
+pub use gate::Gate;
 pub use listener::{Backlog, Limits, ListenError, Shutdown, listen};
 pub use pressure::Pressure;
 pub use service::{Answerer, OcspService};
 pub use status::{
     IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus,
-    Status, time_of,
+    Status, VerifierStatus, time_of,
 };
 pub use tls::{ClientCertificates, OldestTls, Tls, TlsError, TlsFile, TlsIdentity, TlsMaterial};
 pub use witness::{Consent, Method, Seen, Witness};

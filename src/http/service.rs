@@ -9,12 +9,14 @@
 //! (openssl, GnuTLS) none; a POST without length or chunks is 411, with an empty body `malformedRequest`; a POST
 //! without a type is taken; the query of a path is ignored; `Cache-Control` of requests changes nothing.
 
-use super::caching::{self, Asked};
+use super::caching::{self, Asked, Audience};
 use super::caller::Caller;
 use super::disk_pace::{DiskPace, worked};
+use super::gate::{self, Gate};
 use super::listener::{Limits, Serve};
 use super::ocsp_get;
 use super::ocsp_post::{self, BodyRefusal};
+use super::peer::Peer;
 use super::pressure::Pressure;
 use super::reply::{HTML, Reply, last_words, reply, text};
 use super::witness::{Consent, Method as AskedBy, Seen, Witness};
@@ -25,7 +27,7 @@ use crate::respond::{Answer, CacheUse, Outcome};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, EXPECT, HOST, HeaderValue};
+use hyper::header::{ALLOW, EXPECT, HOST, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
 use std::sync::Arc;
@@ -57,6 +59,8 @@ const FRONT_PAGE: &str = include_str!("front_page.html");
 /// Answers OCSP requests. Clones share everything.
 pub struct OcspService<A> {
     parts: Arc<ServiceParts<A>>,
+    /// Whom this connection is with, where that matters.
+    peer: Option<Arc<Peer>>,
 }
 
 struct ServiceParts<A> {
@@ -64,6 +68,8 @@ struct ServiceParts<A> {
     metrics: Arc<Metrics>,
     clock: Clock,
     limits: Limits,
+    /// Where only registered verifiers may ask.
+    gate: Option<Arc<Gate>>,
     /// A permit for each request that may wait for the disk.
     disk_readers: Arc<Semaphore>,
     pressure: Arc<Pressure>,
@@ -76,20 +82,35 @@ struct ServiceParts<A> {
 
 impl<A> Clone for OcspService<A> {
     fn clone(&self) -> Self {
-        Self { parts: Arc::clone(&self.parts) }
+        Self { parts: Arc::clone(&self.parts), peer: self.peer.clone() }
     }
 }
 
 impl<A: Answerer> OcspService<A> {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the beginning of the one stopwatch, see `answer`")]
-    pub fn new(answerer: A, metrics: Arc<Metrics>, clock: Clock, limits: Limits) -> Self {
+    pub fn new(
+        answerer: A,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        limits: Limits,
+        gate: Option<Arc<Gate>>,
+    ) -> Self {
         let disk_readers = Arc::new(Semaphore::new(limits.disk_readers));
         let (pressure, pace, began) = (Arc::default(), DiskPace::default(), Instant::now());
-        let witness = None;
-        let parts =
-            ServiceParts { answerer, metrics, clock, limits, disk_readers, pressure, pace, began, witness };
-        Self { parts: Arc::new(parts) }
+        let parts = ServiceParts {
+            answerer,
+            metrics,
+            clock,
+            limits,
+            gate,
+            disk_readers,
+            pressure,
+            pace,
+            began,
+            witness: None,
+        };
+        Self { parts: Arc::new(parts), peer: None }
     }
 
     /// Has `witness` told of every answer. Before the first clone.
@@ -121,13 +142,13 @@ impl<A: Answerer> OcspService<A> {
             return reply(StatusCode::OK, HTML, FRONT_PAGE);
         }
         let octets = ocsp_get::decode(path);
-        self.answer(octets.as_ref().map(AsRef::as_ref), Asked::Get(&head.headers)).await
+        self.answer(octets.as_ref().map(AsRef::as_ref), Asked::Get(&head.headers), &head.headers).await
     }
 
     async fn post(&self, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
         match ocsp_post::read(&head, body, self.parts.limits.body_octets).await {
-            Ok(octets) => self.answer(Some(&octets), Asked::Post).await,
+            Ok(octets) => self.answer(Some(&octets), Asked::Post, &head.headers).await,
             Err(BodyRefusal::MediaType) => last_words(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "An OCSP request is posted as application/ocsp-request.\n",
@@ -197,27 +218,28 @@ impl<A: Answerer> OcspService<A> {
         clippy::disallowed_methods,
         reason = "the one stopwatch of a request: its duration is what the service promises"
     )]
-    async fn answer(&self, request: Option<&[u8]>, asked: Asked<'_>) -> Reply {
+    async fn answer(&self, request: Option<&[u8]>, asked: Asked<'_>, headers: &HeaderMap) -> Reply {
         let begin = Instant::now();
         let now = self.parts.clock.now();
-        let caller = Caller::default();
-        let witness = self.parts.witness.as_deref();
+        let ServiceParts { gate, witness, .. } = &*self.parts;
+        let witness = witness.as_deref();
         let consent = match witness {
             Some(witness) if !witness.may_answer() => Consent::Withheld,
             _ => Consent::Given,
         };
-        let answer = match request {
-            _ if consent == Consent::Withheld => Answer::error(OcspResponseStatus::TryLater, None),
-            Some(request) if self.sheds(request, begin) => {
-                self.parts.metrics.nonces_shed.inc();
-                Answer::error(OcspResponseStatus::TryLater, None)
+        let (answer, caller) = match (consent, request, gate) {
+            (Consent::Withheld, ..) => (Answer::error(OcspResponseStatus::TryLater, None), Caller::default()),
+            (Consent::Given, None, _) => {
+                (Answer::error(OcspResponseStatus::MalformedRequest, None), Caller::default())
             }
-            Some(request) => match self.parts.answerer.answer_from_memory(request, now) {
-                Some(answer) => answer,
-                None => self.answer_from_disk(request, now).await,
-            },
-            None => Answer::error(OcspResponseStatus::MalformedRequest, None),
+            (Consent::Given, Some(request), None) => {
+                (self.answer_let_in(request, now, begin).await, Caller::default())
+            }
+            (Consent::Given, Some(request), Some(gate)) => {
+                self.answer_at(gate, request, headers, now, begin).await
+            }
         };
+        let audience = if gate.is_some() { Audience::Caller } else { Audience::Anybody };
         let Outcome { issuer, status, good, revoked, unknown } = &answer.outcome;
         let index = issuer.as_ref().map(|index| index.0);
         self.count_cache(answer.cache);
@@ -233,13 +255,52 @@ impl<A: Answerer> OcspService<A> {
             };
             witness.saw(&Seen { caller, method, request, answer: &answer, consent, now });
         }
-        let reply = caching::reply(asked, answer, now);
+        let reply = caching::reply(asked, answer, audience, now);
         let took = begin.elapsed();
         if is_for_one {
             self.parts.pressure.spend(took);
         }
         self.parts.metrics.request_duration.observe(took.as_secs_f64());
         reply
+    }
+
+    /// Asks the gate first. What cannot be read is nobody's right and nobody's quota.
+    async fn answer_at<'a>(
+        &self,
+        gate: &Gate,
+        request: &[u8],
+        headers: &'a HeaderMap,
+        now: UnixTime,
+        begin: Instant,
+    ) -> (Answer, Caller<'a>) {
+        let admitted = match OcspRequest::parse(request) {
+            Ok(parsed) => gate.admit(self.peer.as_deref(), &parsed, headers, (now, begin)),
+            Err(_) => {
+                return (Answer::error(OcspResponseStatus::MalformedRequest, None), Caller::default());
+            }
+        };
+        match admitted {
+            Ok(admitted) => {
+                let answer = self.answer_let_in(request, now, begin).await;
+                gate.look_at(&admitted, request, &answer);
+                (answer, admitted.caller())
+            }
+            Err(refused) => {
+                gate::count(&self.parts.metrics, refused.cause);
+                (Answer::error(refused.cause.status(), None), refused.caller())
+            }
+        }
+    }
+
+    async fn answer_let_in(&self, request: &[u8], now: UnixTime, begin: Instant) -> Answer {
+        if self.sheds(request, begin) {
+            self.parts.metrics.nonces_shed.inc();
+            return Answer::error(OcspResponseStatus::TryLater, None);
+        }
+        match self.parts.answerer.answer_from_memory(request, now) {
+            Some(answer) => answer,
+            None => self.answer_from_disk(request, now).await,
+        }
     }
 
     /// Whether the request has to come later, because it has a nonce and others wait.
@@ -250,6 +311,11 @@ impl<A: Answerer> OcspService<A> {
 }
 
 impl<A: Answerer> Serve for OcspService<A> {
+    fn meet(&self, peer: impl FnOnce() -> Peer) -> Self {
+        let peer = self.parts.gate.as_ref().map(|_| Arc::new(peer()));
+        Self { parts: Arc::clone(&self.parts), peer }
+    }
+
     async fn serve(&self, request: Request<Incoming>) -> Reply {
         if let Some(refused) = refuse_head(&request) {
             return refused;

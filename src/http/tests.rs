@@ -70,7 +70,7 @@ impl Server {
     fn ocsp_with(limits: Limits) -> Self {
         let metrics = Arc::new(Metrics::new().unwrap());
         let clock = Clock::fixed(UnixTime::from_seconds(NOW));
-        let service = OcspService::new(Echo, Arc::clone(&metrics), clock, limits);
+        let service = OcspService::new(Echo, Arc::clone(&metrics), clock, limits, None);
         Self::run(metrics, move |listener, shutdown| serve_ocsp(listener, None, service, shutdown))
     }
 

@@ -30,7 +30,7 @@ fn readers(read: Duration) -> (Vec<ThreadId>, ThreadId) {
     let clock = Clock::fixed(UnixTime::from_seconds(NOW));
     let readers = Arc::default();
     let slow = Slow { read, readers: Arc::clone(&readers) };
-    let service = OcspService::new(slow, Arc::clone(&metrics), clock, Limits::default());
+    let service = OcspService::new(slow, Arc::clone(&metrics), clock, Limits::default(), None);
     let server = Server::run(Arc::clone(&metrics), move |listener, shutdown| {
         serve_ocsp(listener, None, service, shutdown)
     });
