@@ -13,8 +13,10 @@
     reason = "the one place that looks handles up by label, at start and reload"
 )]
 
+mod shed;
 mod totals;
 
+pub use shed::ShedCounters;
 pub use totals::Totals;
 
 use crate::ocsp::OcspResponseStatus;
@@ -156,7 +158,9 @@ pub struct Metrics {
     /// Requests that had to wait for the disk, and those that found too many waiting.
     pub disk_reads: IntCounter,
     pub disk_reads_refused: IntCounter,
-    pub nonces_shed: IntCounter,
+    /// Of these, requests that another thread read for.
+    pub disk_reads_elsewhere: IntCounter,
+    pub shed: ShedCounters,
     pub connections_open: IntGauge,
     pub store_bytes: IntGauge,
     /// 1 while every issuer can answer; whoever renders the metrics says so first.
@@ -278,9 +282,9 @@ impl Metrics {
                 "Requests that needed rows of the store that were not in its memory.")?,
             disk_reads_refused: families.counter("ocsp_disk_reads_refused_total",
                 "Of these, requests that were answered tryLater because too many were waiting for the disk.")?,
-            nonces_shed: families.counter("ocsp_nonce_requests_shed_total",
-                "Requests with a nonce that were told tryLater, because signing for them took half of a worker \
-                 that had no time left.")?,
+            disk_reads_elsewhere: families.counter("ocsp_disk_reads_elsewhere_total",
+                "Of these, requests that a thread of their own read for, because the disk is slow.")?,
+            shed: ShedCounters::new(&families)?,
             connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
             store_bytes: families.gauge("store_bytes", "Octets of the store on disk.")?,
             ready: families.gauge("ocsp_ready",
@@ -426,6 +430,10 @@ mod tests {
             "ocsp_presigned_hits_total 0\n",
             "ocsp_disk_reads_total 0\n",
             "ocsp_disk_reads_refused_total 0\n",
+            "ocsp_disk_reads_elsewhere_total 0\n",
+            "ocsp_requests_shed_total{class=\"nonce\"} 0\n",
+            "ocsp_requests_shed_total{class=\"signature\"} 0\n",
+            "ocsp_requests_shed_total{class=\"held\"} 0\n",
             "ocsp_signatures_total{issuer=\"auth\"} 0\n",
             "ocsp_signatures_wrong_total{issuer=\"auth\"} 0\n",
             "ocsp_sign_duration_seconds_count{issuer=\"auth\"} 0\n",

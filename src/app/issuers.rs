@@ -15,7 +15,8 @@ use crate::ingest::CrlAuthority;
 use crate::metrics::{IssuerMetrics, Metrics};
 use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey, VerifiedSigner};
 use crate::snapshot::{
-    Configured, Covers, Issuer, IssuerKey, ResponseOptions, ScopesPolicy, Series, Signatories, Signatory,
+    CertIds, Configured, Covers, Issuer, IssuerKey, ResponseOptions, ScopesPolicy, Series, Signatories,
+    Signatory,
 };
 use crate::store::{IssuerNumber, Retention, Store, StoreError};
 use crate::x509::{Certificate, PublicKey, SignatureAlgorithm, canonical_general_names, canonical_name};
@@ -196,7 +197,7 @@ fn load_key(
     let mut loaded = loaded.into_iter().flatten();
     let Some((certificate, default)) = certificate.zip(loaded.next()) else { return Err(faults) };
     let signatories = Signatories { default, others: loaded.collect() };
-    Ok(IssuerKey { certificate: Arc::new(certificate), signatories })
+    Ok(IssuerKey { certificate: Arc::new(certificate), signatories, pair: None })
 }
 
 /// Whether no list of algorithms could tell the two apart.
@@ -296,17 +297,18 @@ pub(super) fn configured(
         let issuer = config.issuer(&one.name);
         for (index, key) in one.keys.iter_mut().enumerate() {
             let further = issuer.map(|issuer| issuer.further_signers(index)).unwrap_or_default();
-            let forms =
+            let presign =
                 std::iter::once(&config.response.presign).chain(further.iter().map(|one| &one.presign));
-            for (signatory, forms) in key.signatories.all_mut().zip(forms) {
+            for (signatory, presign) in key.signatories.all_mut().zip(presign) {
                 *signatory = finished(signatory.clone(), &key.certificate, config);
-                let mut series = Vec::with_capacity(forms.len());
-                for form in forms {
-                    let number = store.series(&signatory.series_name(&key.certificate, *form))?;
-                    series.push(Series::new(&key.certificate, *form, number));
+                let mut series = Vec::with_capacity(presign.len());
+                for forms in config.response.together(presign) {
+                    let number = store.series(&signatory.series_name(&key.certificate, forms))?;
+                    series.push(Series::new(&key.certificate, forms, number));
                 }
                 signatory.series = series.into();
             }
+            key.pair = config.response.pair.map(|forms| Arc::new(CertIds::new(&key.certificate, forms)));
         }
         let unlisted = issuer.and_then(IssuerConfig::unlisted_policy);
         let has_inventory = issuer.is_some_and(|issuer| issuer.inventory.is_some());

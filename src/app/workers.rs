@@ -3,7 +3,7 @@
 
 use super::AppError;
 use crate::clock::Clock;
-use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, listen, serve_ocsp};
+use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, keep_watch, listen, serve_ocsp};
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
@@ -69,7 +69,7 @@ fn spawn(
     service: OcspService<PublishedResponder>,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<()>, AppError> {
-    let pressure = service.pressure();
+    let (pressure, watched) = (service.pressure(), service.pressure());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
@@ -78,6 +78,8 @@ fn spawn(
         .map_err(|why| AppError::System { what: "a worker's runtime", why })?;
     let run = move || {
         runtime.block_on(async {
+            // It ends with the runtime.
+            tokio::spawn(async move { keep_watch(&watched).await });
             let mut serving = tokio::task::JoinSet::new();
             for listener in listeners {
                 serving.spawn(serve_ocsp(listener, service.clone(), shutdown.clone()));

@@ -21,6 +21,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("response", "nonce"),
     ("response", "verify_every"),
     ("response", "archive_cutoff"),
+    ("response", "pair"),
     ("response", "presign"),
     ("response", "presign_limit"),
     ("response", "refresh_threads"),
@@ -53,6 +54,11 @@ pub(super) struct Problems<'t> {
 impl<'t> Problems<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         Self { text, found: Vec::new() }
+    }
+
+    /// How many so far.
+    pub(super) fn count(&self) -> usize {
+        self.found.len()
     }
 
     /// The line of the octet at `offset`, counted from 1.

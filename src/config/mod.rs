@@ -20,7 +20,7 @@ mod values;
 pub use crate::ingest::{FetchOptions, Guard};
 pub use crate::snapshot::{Covers, NoncePolicy, Unlisted};
 
-use crate::ocsp::CertIdForm;
+use crate::ocsp::{CertIdForm, CertIdForms};
 use crate::store::Retention;
 use std::fmt;
 use std::fs;
@@ -107,12 +107,30 @@ pub struct Response {
     pub verify_every: u64,
     /// How long after it ran out a certificate is still answered for (RFC 6960 4.4.4); `None`: not said.
     pub archive_cutoff: Option<Duration>,
+    /// Two forms of CertIDs that are answered together, under one signature (RFC 9919 3.2.1); `None`: each for
+    /// itself.
+    pub pair: Option<CertIdForms>,
     /// Forms of CertIDs that are answered beforehand; none: nothing is signed beforehand.
     pub presign: Vec<CertIdForm>,
     /// Answers that are signed beforehand, at the most; `None`: all.
     pub presign_limit: Option<u64>,
     /// Threads of a server that keep pre-signed answers fresh, where there are any; 0: nobody does.
     pub refresh_threads: usize,
+}
+
+impl Response {
+    /// What of `presign` is signed beforehand together: a form of the pair stands for both.
+    #[must_use]
+    pub fn together(&self, presign: &[CertIdForm]) -> Vec<CertIdForms> {
+        let mut all = Vec::with_capacity(presign.len());
+        for form in presign {
+            let forms = self.pair.filter(|pair| pair.contains(*form)).unwrap_or(CertIdForms::one(*form));
+            if !all.contains(&forms) {
+                all.push(forms);
+            }
+        }
+        all
+    }
 }
 
 /// `[[issuer]]`

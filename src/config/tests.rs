@@ -3,6 +3,7 @@
 use super::*;
 
 mod files;
+mod sections;
 mod signers;
 
 const ISSUER: &str = r#"
@@ -36,6 +37,10 @@ fn problems_in_issuer(text: &str) -> Vec<String> {
     problems(&format!("{ISSUER}{text}"))
 }
 
+fn fetch_expected() -> FetchOptions {
+    FetchOptions { every: Duration::from_secs(60), timeout: Duration::from_secs(120), max_size: 2 << 30 }
+}
+
 #[test]
 fn contract_3_every_key_of_the_contract_is_understood() {
     let config = parse(
@@ -59,6 +64,7 @@ cache_size = "2GiB"
 nonce      = "ignore"
 verify_every = 500
 archive_cutoff = "10years"
+pair = ["sha1", "sha256"]
 presign = ["sha1", "sha256-bare"]
 presign_limit = 1_000_000
 refresh_threads = 2
@@ -109,16 +115,13 @@ signer      = { key = "auth-ca-2019.key" }
             nonce: NoncePolicy::Ignore,
             verify_every: 500,
             archive_cutoff: Some(Duration::from_secs(315_576_000)),
+            pair: Some(CertIdForms::pair(CertIdForm::ALL[0], CertIdForm::ALL[1])),
             presign: vec![CertIdForm::ALL[0], CertIdForm::ALL[5]],
             presign_limit: Some(1_000_000),
             refresh_threads: 2,
         },
         guard: Guard { max_shrink: 50, max_released: 0, max_withdrawn: 100, tolerated: 7 },
-        fetch: FetchOptions {
-            every: Duration::from_secs(60),
-            timeout: Duration::from_secs(120),
-            max_size: 2 << 30,
-        },
+        fetch: fetch_expected(),
         issuers: vec![IssuerConfig {
             name: "user-authentication".into(),
             certificate: at("auth-ca.pem"),

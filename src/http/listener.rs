@@ -68,6 +68,9 @@ pub struct Limits {
     pub connections: usize,
     /// Requests of one worker that may wait for the disk at a time.
     pub disk_readers: usize,
+    /// How long a request may wait until a worker takes it up: behind that the worker gives up what is dearest.
+    /// `None`: however long.
+    pub patience: Option<Duration>,
     /// How long requests in flight have to end after shutdown was asked for.
     pub drain: Duration,
 }
@@ -81,6 +84,7 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
             connections: 10_000,
             disk_readers: 512,
+            patience: Some(Duration::from_millis(100)),
             drain: Duration::from_secs(10),
         }
     }

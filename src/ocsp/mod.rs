@@ -12,7 +12,7 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-pub use cert_id::{CertIdError, CertIdForm, CertIdRef, CertIdTemplate, HashParameters};
+pub use cert_id::{CertIdError, CertIdForm, CertIdForms, CertIdRef, CertIdTemplate, HashParameters};
 pub use extensions::{MAX_NONCE_OCTETS, NonceRef};
 pub use parsed::{BasicResponse, ParseResponseError, ParsedResponse, ParsedSingleResponse, ResponsePart};
 pub use preferred::{PreferredAlgorithm, preferred_algorithms};

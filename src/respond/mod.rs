@@ -6,10 +6,12 @@
 
 mod cache;
 mod decide;
+mod effort;
 mod explain;
 mod kept;
 mod presigned;
 
+pub use effort::{Allowance, Effort, Work};
 pub use explain::{Evidence, Explanation, Ground, explain};
 pub use presigned::Presigner;
 
@@ -18,7 +20,7 @@ use crate::ocsp::{
     error_response,
 };
 use crate::signing::sha256;
-use crate::snapshot::{IssuerIndex, Key, NoncePolicy, Signatory, Snapshot};
+use crate::snapshot::{IssuerIndex, Key, NoncePolicy, Signatory, Snapshot, WrittenCertIds};
 use crate::store::{Place, Reach};
 use crate::x509::UnixTime;
 use bytes::Bytes;
@@ -38,8 +40,7 @@ pub struct Answer {
     /// See [`Answer::body_hash`].
     known_hash: Option<[u8; 32]>,
     pub cache: CacheUse,
-    /// Signed beforehand, and read from the store for this request.
-    pub is_presigned: bool,
+    pub work: Work,
 }
 
 /// What the memory cache had to do with an answer.
@@ -83,7 +84,7 @@ impl Answer {
     /// One that nobody keeps.
     #[must_use]
     pub fn new(body: Bytes, outcome: Outcome, caching: Option<Caching>) -> Self {
-        Self { body, outcome, caching, known_hash: None, cache: CacheUse::None, is_presigned: false }
+        Self { body, outcome, caching, known_hash: None, cache: CacheUse::None, work: Work::NONE }
     }
 
     /// An answer that is only a status.
@@ -130,22 +131,40 @@ impl Responder {
     /// nextUpdate nor the signer's notAfter.
     #[must_use]
     pub fn respond(&self, snapshot: &Snapshot, request: &[u8], now: UnixTime) -> Answer {
-        let answer = self.respond_within(snapshot, request, now, Reach::Disk);
-        answer.unwrap_or_else(|| Answer::error(OcspResponseStatus::InternalError, None))
+        self.respond_within(snapshot, request, now, Allowance::ALL)
     }
 
-    /// As [`Responder::respond`], where all that is needed of the store is in its memory; else `None`.
+    /// As [`Responder::respond`], if it takes no more than is allowed; else `tryLater`, before it is done.
     #[must_use]
-    pub fn respond_from_memory(&self, snapshot: &Snapshot, request: &[u8], now: UnixTime) -> Option<Answer> {
-        self.respond_within(snapshot, request, now, Reach::Memory)
-    }
-
-    fn respond_within(
+    pub fn respond_within(
         &self,
         snapshot: &Snapshot,
         request: &[u8],
         now: UnixTime,
-        reach: Reach,
+        allowance: Allowance,
+    ) -> Answer {
+        let answer = self.respond_as_far(snapshot, request, now, (Reach::Disk, allowance));
+        answer.unwrap_or_else(|| Answer::error(OcspResponseStatus::InternalError, None))
+    }
+
+    /// As [`Responder::respond_within`], where all that is needed of the store is in its memory; else `None`.
+    #[must_use]
+    pub fn respond_from_memory(
+        &self,
+        snapshot: &Snapshot,
+        request: &[u8],
+        now: UnixTime,
+        allowance: Allowance,
+    ) -> Option<Answer> {
+        self.respond_as_far(snapshot, request, now, (Reach::Memory, allowance))
+    }
+
+    fn respond_as_far(
+        &self,
+        snapshot: &Snapshot,
+        request: &[u8],
+        now: UnixTime,
+        (reach, allowance): (Reach, Allowance),
     ) -> Option<Answer> {
         let Ok(request) = OcspRequest::parse(request) else {
             return Some(Answer::error(OcspResponseStatus::MalformedRequest, None));
@@ -169,12 +188,13 @@ impl Responder {
             NoncePolicy::Echo => request.nonce,
             NoncePolicy::Ignore => None,
         };
-        let asked = Asked { request: &request, signing, key, signatory, nonce };
+        let most = if nonce.is_some() { allowance.with_nonce } else { allowance.without };
+        let asked = Asked { request: &request, signing, key, signatory, nonce, most };
         let Some(cache) = self.cache.as_ref().filter(|_| nonce.is_none()) else {
             return match asked.answer(snapshot, now, reach) {
                 Ok((answer, _)) => Some(answer),
                 Err(Refusal::NotInMemory) => None,
-                Err(refusal) => Some(Answer::error(refusal.status(), issuer)),
+                Err(refusal) => Some(asked.refused(&refusal)),
             };
         };
         let cache_key = cache.key(request.list_octets(), signatory_index);
@@ -187,7 +207,7 @@ impl Responder {
             Ok(answered) => answered,
             Err(Refusal::NotInMemory) => return None,
             Err(refusal) => {
-                return Some(Answer { cache: CacheUse::Miss, ..Answer::error(refusal.status(), issuer) });
+                return Some(Answer { cache: CacheUse::Miss, ..asked.refused(&refusal) });
             }
         };
         answer.cache = CacheUse::Miss;
@@ -195,7 +215,7 @@ impl Responder {
             // What all answers of a signatory share is not kept with each.
             && let Some(front) = answer.body.strip_suffix(signatory.template.certificates())
         {
-            let worth = if answer.is_presigned { Worth::Cheap } else { Worth::Dear };
+            let worth = if answer.work.effort == Effort::Held { Worth::Cheap } else { Worth::Dear };
             cache.keep(&cache_key, front.len(), worth, counts, || {
                 let basis = asked.basis(snapshot, ends_with_its_sources);
                 let parts = (front, Arc::clone(&signatory.template));
@@ -216,15 +236,19 @@ struct Asked<'a> {
     signatory: &'a Signatory,
     /// The one to repeat.
     nonce: Option<NonceRef<'a>>,
+    /// What may be done.
+    most: Effort,
 }
 
 impl Asked<'_> {
     /// The answer, signed beforehand or now, and whether it ends because its sources do.
     fn answer(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, bool), Refusal> {
-        if self.request.len() == 1
-            && self.nonce.is_none()
-            && let Some(cert_id) = self.request.cert_ids().next()
-        {
+        let may_be_held =
+            !self.signatory.series.is_empty() && self.request.len() == 1 && self.nonce.is_none();
+        if may_be_held && let Some(cert_id) = self.request.cert_ids().next() {
+            if self.most < Effort::Held {
+                return Err(Refusal::TooMuch(Effort::Held));
+            }
             match presigned::held(snapshot, self.key, self.signatory, &cert_id, now, reach) {
                 Ok(Some(held)) => return Ok(held),
                 Err(Refusal::NotInMemory) => return Err(Refusal::NotInMemory),
@@ -232,12 +256,29 @@ impl Asked<'_> {
                 Ok(None) | Err(_) => {}
             }
         }
+        if self.most < Effort::Signature {
+            return Err(Refusal::TooMuch(Effort::Signature));
+        }
         self.sign(snapshot, now, reach)
+    }
+
+    fn refused(&self, refusal: &Refusal) -> Answer {
+        let answer = Answer::error(refusal.status(), Some(self.key.issuer));
+        match refusal {
+            Refusal::TooMuch(effort) => Answer { work: Work::shed(*effort, self.nonce.is_some()), ..answer },
+            Refusal::Stale
+            | Refusal::NotOnRecord
+            | Refusal::Store
+            | Refusal::Signature
+            | Refusal::NotInMemory => answer,
+        }
     }
 
     /// Decides and signs.
     fn sign(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, bool), Refusal> {
-        let Self { request, signing, key, signatory, nonce } = *self;
+        let Self { request, signing, key, signatory, nonce, .. } = *self;
+        let mut together = WrittenCertIds::default();
+        self.write_pair(&mut together);
         let mut draft = Draft::new(request.len(), signatory.responder.not_after());
         for cert_id in request.cert_ids() {
             let decision = match snapshot.key_of(&cert_id) {
@@ -247,6 +288,10 @@ impl Asked<'_> {
                 _ => Ok(decide::not_ours(now)),
             };
             draft.add(cert_id.raw, &decision?, snapshot.options().validity, now)?;
+        }
+        // `unknown` is for nobody else, so there is nobody to share it with.
+        if draft.unknown == 0 {
+            draft.say_to_all(together.iter());
         }
         let data = ResponseData { produced_at: now, nonce, extended_revoke: draft.extended_revoke };
         let body = sign(signatory, &data, &draft.singles).ok_or(Refusal::Signature)?;
@@ -260,8 +305,22 @@ impl Asked<'_> {
         let caching =
             Caching { this_update: draft.this_update, next_update: draft.next_update, produced_at: now };
         let is_shareable = nonce.is_none() && draft.unknown == 0;
-        let answer = Answer::new(body, outcome, is_shareable.then_some(caching));
+        let work = Work::done(Effort::Signature, nonce.is_some());
+        let answer = Answer { work, ..Answer::new(body, outcome, is_shareable.then_some(caching)) };
         Ok((answer, draft.ends_with_its_sources))
+    }
+
+    /// Of an answer that may be shared and is about one certificate: the two CertIDs that it speaks to, where
+    /// this form is one of a pair (RFC 9919 3.2.1).
+    fn write_pair(&self, out: &mut WrittenCertIds) {
+        if let Some(pair) = &self.key.pair
+            && self.nonce.is_none()
+            && self.request.len() == 1
+            && let Some(cert_id) = self.request.cert_ids().next()
+            && cert_id.form().is_some_and(|form| pair.forms.contains(form))
+        {
+            pair.write(&cert_id.serial_number, out);
+        }
     }
 
     /// What an answer that may be shared rests on: all its CertIDs are of the key that signed it.
@@ -339,6 +398,16 @@ impl<'a> Draft<'a> {
         }
         self.singles.push(SingleResponse { cert_id, status: decision.status, this_update, next_update });
         Ok(())
+    }
+
+    /// Says what it says of the only certificate to each of `cert_ids`; where there are none, as before.
+    fn say_to_all(&mut self, cert_ids: impl Iterator<Item = &'a [u8]>) {
+        let mut cert_ids = cert_ids.peekable();
+        if cert_ids.peek().is_some()
+            && let Some(only) = self.singles.pop()
+        {
+            self.singles.extend(cert_ids.map(|cert_id| SingleResponse { cert_id, ..only }));
+        }
     }
 }
 

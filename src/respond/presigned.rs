@@ -8,10 +8,10 @@
 //! that would end no later, as it is while a CRL is late.
 
 use super::decide::{Decision, Refusal, decide, decide_listed, not_revoked};
-use super::{Answer, Caching, Outcome, next_update};
+use super::{Answer, Caching, Effort, Outcome, Work, next_update};
 use crate::ocsp::{CertIdRef, CertStatus, OcspResponseStatus, ResponseData, SingleResponse};
 use crate::signing::SignError;
-use crate::snapshot::{Key, Series, Signatory, Snapshot};
+use crate::snapshot::{Key, Series, Signatory, Snapshot, WrittenCertIds};
 use crate::store::{AnswerRow, Candidate, Grounds, Inventoried, Reach};
 use crate::x509::{SerialNumber, UnixTime};
 use bytes::Bytes;
@@ -55,11 +55,10 @@ pub(super) fn held(
     now: UnixTime,
     reach: Reach,
 ) -> Result<Option<(Answer, bool)>, Refusal> {
-    if signatory.series.is_empty() {
-        return Ok(None);
-    }
     let Some(form) = cert_id.form() else { return Ok(None) };
-    let Some(series) = signatory.series.iter().find(|series| series.form == form) else { return Ok(None) };
+    let Some(series) = signatory.series.iter().find(|series| series.cert_ids.forms.contains(form)) else {
+        return Ok(None);
+    };
     let (view, serial) = (snapshot.view(), &cert_id.serial_number);
     let answer = view.answer(series.number, serial, reach, |row| {
         let decision = match row.grounds {
@@ -71,7 +70,7 @@ pub(super) fn held(
         };
         let ends_with_its_sources = row.next_update == end_of(&decision, signatory);
         Ok(still_says(&row, &decision, signatory, snapshot.options().validity, now)
-            .then(|| (assemble(&row, key, signatory, cert_id.raw), ends_with_its_sources)))
+            .then(|| (assemble(&row, key, (signatory, series), cert_id), ends_with_its_sources)))
     });
     answer?.unwrap_or(Ok(None))
 }
@@ -105,18 +104,30 @@ fn end_of(decision: &Decision, signatory: &Signatory) -> UnixTime {
     decision.window.next_update.min(signatory.responder.not_after())
 }
 
-fn assemble(row: &AnswerRow<'_>, key: &Key, signatory: &Signatory, cert_id: &[u8]) -> Answer {
+fn assemble(
+    row: &AnswerRow<'_>,
+    key: &Key,
+    (signatory, series): (&Signatory, &Series),
+    cert_id: &CertIdRef<'_>,
+) -> Answer {
     let AnswerRow { produced_at, this_update, next_update, status, .. } = *row;
+    let template = &signatory.template;
     let data = ResponseData { produced_at, nonce: None, extended_revoke: false };
-    let single = SingleResponse { cert_id, status, this_update, next_update };
-    let unsigned = signatory.template.begin(&data, std::iter::once(single), row.signature.len());
-    let (buffer, start) = unsigned.finish(&signatory.template, row.signature);
+    let single = |cert_id| SingleResponse { cert_id, status, this_update, next_update };
+    let unsigned = if series.cert_ids.forms.is_one() {
+        template.begin(&data, std::iter::once(single(cert_id.raw)), row.signature.len())
+    } else {
+        let mut cert_ids = WrittenCertIds::default();
+        series.cert_ids.write(&cert_id.serial_number, &mut cert_ids);
+        template.begin(&data, cert_ids.iter().map(single), row.signature.len())
+    };
+    let (buffer, start) = unsigned.finish(template, row.signature);
     let (good, revoked) = if status == CertStatus::Good { (1, 0) } else { (0, 1) };
     let status = OcspResponseStatus::Successful;
     let outcome = Outcome { issuer: Some(key.issuer), status, good, revoked, unknown: 0 };
     let caching = Caching { this_update, next_update, produced_at };
     let body = Bytes::from(buffer).slice(start..);
-    Answer { is_presigned: true, ..Answer::new(body, outcome, Some(caching)) }
+    Answer { work: Work::done(Effort::Held, false), ..Answer::new(body, outcome, Some(caching)) }
 }
 
 /// Signs answers of one series beforehand. It is no part of a request's way.
@@ -125,15 +136,15 @@ pub struct Presigner<'a> {
     key: &'a Key,
     signatory: &'a Signatory,
     series: &'a Series,
-    cert_id: Vec<u8>,
+    cert_ids: WrittenCertIds,
     signature: Vec<u8>,
 }
 
 impl<'a> Presigner<'a> {
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, key: &'a Key, signatory: &'a Signatory, series: &'a Series) -> Self {
-        let (cert_id, signature) = (Vec::with_capacity(128), Vec::with_capacity(512));
-        Self { snapshot, key, signatory, series, cert_id, signature }
+        let (cert_ids, signature) = (WrittenCertIds::default(), Vec::with_capacity(512));
+        Self { snapshot, key, signatory, series, cert_ids, signature }
     }
 
     /// The answer about `candidate` as of `now`, and when it is to be replaced; `None` where there
@@ -157,11 +168,11 @@ impl<'a> Presigner<'a> {
         if next_update <= now {
             return Ok(None);
         }
-        self.series.cert_ids.write(&candidate.serial_number, &mut self.cert_id);
-        let single =
-            SingleResponse { cert_id: &self.cert_id, status: decision.status, this_update, next_update };
+        self.series.cert_ids.write(&candidate.serial_number, &mut self.cert_ids);
+        let status = decision.status;
+        let single = |cert_id| SingleResponse { cert_id, status, this_update, next_update };
         let data = ResponseData { produced_at: now, nonce: None, extended_revoke: false };
-        let unsigned = self.signatory.template.begin(&data, std::iter::once(single), 0);
+        let unsigned = self.signatory.template.begin(&data, self.cert_ids.iter().map(single), 0);
         self.signature.clear();
         self.signatory.responder.signer().sign(unsigned.to_be_signed(), &mut self.signature)?;
         let grounds = match (decision.status, candidate.listed) {

@@ -17,7 +17,7 @@ mod tests;
 
 pub use published::Published;
 pub use scopes::{Coverage, Covers, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
-pub use series::Series;
+pub use series::{CertIds, Series, WrittenCertIds};
 pub use signatory::{Signatories, Signatory};
 
 use crate::ocsp::CertIdRef;
@@ -114,6 +114,8 @@ pub struct Issuer {
 pub struct IssuerKey {
     pub certificate: Arc<Certificate>,
     pub signatories: Signatories,
+    /// Two forms of CertIDs that are answered together; usually none.
+    pub pair: Option<Arc<CertIds>>,
 }
 
 impl IssuerKey {
@@ -121,7 +123,7 @@ impl IssuerKey {
     #[must_use]
     pub fn new(certificate: Arc<Certificate>, responder: Arc<ResponderIdentity>) -> Self {
         let signatories = Signatories { default: Signatory::new(responder), others: Vec::new() };
-        Self { certificate, signatories }
+        Self { certificate, signatories, pair: None }
     }
 }
 
@@ -132,6 +134,8 @@ pub struct Key {
     pub number: IssuerNumber,
     pub unlisted: Unlisted,
     pub signatories: Signatories,
+    /// Two forms of CertIDs that are answered together.
+    pub pair: Option<Arc<CertIds>>,
     pub scopes: ScopeSet,
     /// With a complete inventory a serial number outside it was not issued.
     pub inventory: InventoryState,
@@ -174,6 +178,7 @@ impl Snapshot {
                     number: issuer.number,
                     unlisted,
                     signatories: key.signatories.clone(),
+                    pair: key.pair.clone(),
                     scopes: ScopeSet::of_key(
                         view.scopes(),
                         view.distribution_points(),

@@ -7,7 +7,7 @@
 //! error, and never for a weaker answer.
 
 use super::Series;
-use crate::ocsp::{CertIdForm, PreferredAlgorithm, ResponseTemplate, preferred_algorithms};
+use crate::ocsp::{CertIdForms, PreferredAlgorithm, ResponseTemplate, preferred_algorithms};
 use crate::signing::{ResponderIdentity, Sha256Stream};
 use crate::x509::{Certificate, HashAlgorithm, SignatureAlgorithm, UnixTime};
 use std::sync::Arc;
@@ -62,10 +62,10 @@ impl Signatory {
     /// signer, another certificate of the same signer, another name or key of the CA, another archive
     /// cutoff: each is another series, so that no signature is ever put beside what it was not made for.
     #[must_use]
-    pub fn series_name(&self, ca: &Certificate, form: CertIdForm) -> [u8; 32] {
+    pub fn series_name(&self, ca: &Certificate, forms: CertIdForms) -> [u8; 32] {
         let mut name = Sha256Stream::new();
         for part in [
-            form.name().as_bytes(),
+            forms.name().as_bytes(),
             ca.subject(),
             ca.public_key().bits(),
             self.responder.certificate().unwrap_or(ca).der(),

@@ -11,6 +11,7 @@
 
 mod broken_configurations;
 mod crash;
+mod futex;
 mod gnutls;
 mod guard;
 mod lifecycle;
