@@ -4,8 +4,9 @@ A store of answers many times larger than its block cache. One load asks about a
 memory of answers holds; beside it another asks about all the others in no order. Three times: the first alone; with
 the second while the system still has the files in its page cache; and with them thrown out of it over and over
 (posix_fadvise), so that reads come from the disk. The p99 of the first load is what counts: one worker serves both.
+What the second load adds to it by itself shows in the page cache; what the disk adds, in the ratio of the last two.
 """
-import json, os, pathlib, subprocess, threading
+import json, os, pathlib, re, subprocess, threading
 from place import Server, run
 from report import median
 
@@ -40,14 +41,17 @@ class Evictor:
 
 def load(place, server, serials, rate, report):
     args = ["taskset", "-c", "1", place.options.load, "--quiet", "--issuer", place.folder / "auth-ca.pem", "--serials", serials,
-            "--order", "random", "--rate", rate, "--seconds", SECONDS, "--connections", 32, "--verify", 50, "--output", report, server.url]
+            "--order", "shuffled", "--rate", rate, "--seconds", SECONDS, "--connections", 32, "--verify", 50, "--output", report, server.url]
     return subprocess.Popen([*map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def both(place, server, with_others):
-    """The tail of the first load, of the second, and how many reads went to the disk and to other threads."""
+    """The tail of the first load, of the second; requests that were not in memory, that other threads read for, that were
+    turned away; and octets that came from the disk."""
     names = ("ocsp_disk_reads_total", "ocsp_disk_reads_elsewhere_total", "ocsp_disk_reads_refused_total")
-    before = [server.metric(name) for name in names]
+    from_disk = lambda: int(re.search(r"read_bytes: (\d+)", pathlib.Path(f"/proc/{server.pid}/io").read_text())[1])
+    figures = lambda: [server.metric(name) for name in names] + [from_disk() / 1e6]
+    before = figures()
     reports = [place.folder / "hot.json", place.folder / "others.json"]
     loads = [load(place, server, place.folder / "hot.txt", RATE, reports[0])]
     if with_others:
@@ -55,7 +59,7 @@ def both(place, server, with_others):
     for one in loads:
         one.communicate()
     tails = [json.loads(report.read_text()) for report in reports[:len(loads)]]
-    return tails, [server.metric(name) - count for name, count in zip(names, before)]
+    return tails, [now - then for now, then in zip(figures(), before)]
 
 
 def measure(place, report, options):
@@ -86,14 +90,13 @@ def measure(place, report, options):
                 found["others, from the disk"].append(both(place, server, True))
         server.end()
     p99 = lambda tail: tail["latency"]["percentiles_ns"]["99"] / 1000
-    base = None
     for name, rounds in found.items():
         of_hot = median([p99(tails[0]) for tails, _ in rounds])
-        base = base or of_hot
+        cached = median([p99(tails[0]) for tails, _ in found["others, in the page cache"]])
         errors = sum(sum(tail["errors"].values()) + sum(count for status, count in tail["statuses"].items() if status != "successful")
                      for tails, _ in rounds for tail in tails)
         others = f"{median([p99(tails[1]) for tails, _ in rounds]):.0f} us" if len(rounds[0][0]) > 1 else "-"
-        reads = [f"{median([reads[at] for _, reads in rounds]):.0f}" for at in range(3)]
-        report.row("cold", name, answers=f"{count:,}, signed in {signed.cpu:.0f} s", p99_from_memory=f"{of_hot:.0f} us", to_alone=f"{of_hot / base:.2f}",
-                   p99_of_others=others, not_in_memory=reads[0], by_other_threads=reads[1], turned_away=reads[2], not_answered=errors)
+        reads = [f"{median([reads[at] for _, reads in rounds]):.0f}" for at in range(4)]
+        report.row("cold", name, answers=f"{count:,}, signed in {signed.cpu:.0f} s", p99_from_memory=f"{of_hot:.0f} us", to_page_cache=f"{of_hot / cached:.2f}",
+                   p99_of_others=others, not_in_memory=reads[0], by_other_threads=reads[1], turned_away=reads[2], from_disk=f"{reads[3]} MB", not_answered=errors)
     place.forget("cold", "inventory.txt")

@@ -33,7 +33,7 @@ class Point:
     def __init__(self, place, server, rate, serials, seconds=POINT):
         shed, begin = self.shed(server), time.monotonic()
         args = ["taskset", "-c", "1", place.options.load, "--quiet", "--issuer", place.folder / "auth-ca.pem", "--serials",
-                serials, "--order", "random", "--seconds", seconds, "--connections", CONNECTIONS, "--verify", 50, "--timeout", 5,
+                serials, "--order", "shuffled", "--seconds", seconds, "--connections", CONNECTIONS, "--verify", 50, "--timeout", 5,
                 "--nonce-share", 0.05, "--server-pid", server.pid, "--output", place.folder / "load.json"]
         args += ["--rate", f"{rate:.0f}"] if rate else ["--closed"]
         subprocess.run([*map(str, args), server.url], capture_output=True, text=True)
