@@ -13,9 +13,13 @@
     reason = "the one place that looks handles up by label, at start and reload"
 )]
 
+mod admission;
+mod records;
 mod shed;
 mod totals;
 
+pub use admission::HandshakeCounters;
+pub use records::UsageMetrics;
 pub use shed::ShedCounters;
 pub use totals::Totals;
 
@@ -162,18 +166,41 @@ pub struct Metrics {
     pub disk_reads_elsewhere: IntCounter,
     pub shed: ShedCounters,
     pub connections_open: IntGauge,
+    pub tls_handshakes: HandshakeCounters,
     pub store_bytes: IntGauge,
+    pub usage: Arc<UsageMetrics>,
     /// 1 while every issuer can answer; whoever renders the metrics says so first.
     pub ready: IntGauge,
 }
 
 const ISSUER: &[&str] = &["issuer"];
 
-/// Measured: 5 us for an answer that needs no signature, 20 to 50 with one of P-256, 250 with one of RSA-2048.
+/// Measured: 0.3 to 1 us for an answer that is kept, 2 to 5 for one without a new signature, 20 to 50 with one of
+/// P-256, 250 with one of RSA-2048.
 /// There the buckets are dense, and at the aim of 1 ms; above it they only say how bad it is.
 const REQUEST_BUCKETS: &[f64] = &[
-    0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_03, 0.000_05, 0.000_075, 0.000_1, 0.000_2, 0.000_25,
-    0.000_3, 0.000_4, 0.000_6, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1.0,
+    0.000_000_5,
+    0.000_001,
+    0.000_002,
+    0.000_005,
+    0.000_01,
+    0.000_02,
+    0.000_03,
+    0.000_05,
+    0.000_075,
+    0.000_1,
+    0.000_2,
+    0.000_25,
+    0.000_3,
+    0.000_4,
+    0.000_6,
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.05,
+    0.25,
+    1.0,
 ];
 /// Measured: Ed25519 6 us, P-256 13, P-384 62, RSA-2048 220, RSA-3072 650; then a key behind a network.
 const SIGN_BUCKETS: &[f64] = &[
@@ -196,10 +223,7 @@ impl Metrics {
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let families = Families(&registry);
-        let version = [("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into();
-        let build =
-            Opts::new("ocsprey_build_info", "1; the label says which version runs.").const_labels(version);
-        families.add(IntGauge::with_opts(build)?)?.set(1);
+        families.build_info()?;
         let requests = families.counters(
             "ocsp_requests_total",
             "OCSP requests by result. good, revoked and unknown count once for each certificate answered, \
@@ -285,7 +309,9 @@ impl Metrics {
             disk_reads_elsewhere: families.counter("ocsp_disk_reads_elsewhere_total",
                 "Of these, requests that a thread of their own read for, because the disk is slow.")?,
             shed: ShedCounters::new(&families)?,
+            tls_handshakes: HandshakeCounters::new(&families)?,
             connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
+            usage: Arc::new(UsageMetrics::new(&families)?),
             store_bytes: families.gauge("store_bytes", "Octets of the store on disk.")?,
             ready: families.gauge("ocsp_ready",
                 "1 while every issuer can answer, 0 otherwise; /readyz has the reasons. Aim: 1 for 99.95 percent \
@@ -371,6 +397,15 @@ impl Families<'_> {
     /// A counter without labels.
     fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
         self.add(IntCounter::new(name, help)?)
+    }
+
+    /// Says which version runs.
+    fn build_info(&self) -> Result<(), prometheus::Error> {
+        let version = [("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into();
+        let build =
+            Opts::new("ocsprey_build_info", "1; the label says which version runs.").const_labels(version);
+        self.add(IntGauge::with_opts(build)?)?.set(1);
+        Ok(())
     }
 
     /// A gauge without labels.

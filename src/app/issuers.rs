@@ -302,7 +302,7 @@ pub(super) fn configured(
             for (signatory, presign) in key.signatories.all_mut().zip(presign) {
                 *signatory = finished(signatory.clone(), &key.certificate, config);
                 let mut series = Vec::with_capacity(presign.len());
-                for forms in config.response.together(presign) {
+                for forms in config.response.forms_together(presign) {
                     let number = store.series(&signatory.series_name(&key.certificate, forms))?;
                     series.push(Series::new(&key.certificate, forms, number));
                 }

@@ -3,29 +3,36 @@
 //! [`serve`] opens the store, loads keys ([`issuers`]), publishes a first snapshot, starts the workers
 //! ([`workers`]) and the intake ([`intake`]), and then waits for signals: SIGHUP reloads, SIGTERM and
 //! SIGINT drain. [`check`] looks at everything that this would need; [`offline`] takes CRLs and
-//! inventories in while nobody serves.
+//! inventories in while nobody serves; [`copies`] copies the store and goes back to copies.
 //!
 //! What is wrong is told as [`Fault`]s: all of it, one line each.
 
 mod check;
+mod copies;
 mod explain;
+mod handed_over;
 mod intake;
 mod inventories;
 mod issuers;
 mod offline;
 mod partitions;
+mod places;
 mod presigning;
 mod priority;
 mod quarantine;
+mod records;
 mod serve;
 mod signer_life;
 mod status;
 mod supervisor;
+mod tls;
 mod workers;
 
 pub use check::{Findings, check};
+pub use copies::{NotTakenBack, Rollback, TakenBack, back_up_store, restore_store, take_back, verify_store};
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
+pub use records::usage_report;
 pub use serve::serve;
 
 use crate::cli::InventoryError;
@@ -33,7 +40,7 @@ use crate::config::Config;
 use crate::http::ListenError;
 use crate::metrics::MetricsError;
 use crate::signing::SignError;
-use crate::store::{StoreError, StoreOptions};
+use crate::store::{RestoreError, StoreError, StoreOptions};
 use std::fmt;
 use std::path::Path;
 
@@ -70,6 +77,9 @@ pub enum AppError {
     Faults(Vec<Fault>),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A backup was not put in the place of the store.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// An inventory cannot be read to its end.
     #[error(transparent)]
     Entries(InventoryError),

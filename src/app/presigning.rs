@@ -15,7 +15,8 @@
     reason = "threads that sign beforehand share a plan; no request comes by"
 )]
 
-use super::intake::{Shared, open_store};
+use super::intake::Shared;
+use super::places::open_store;
 use super::{AppError, issuers, priority};
 use crate::clock::Clock;
 use crate::config::Config;

@@ -2,7 +2,9 @@
 
 use super::intake::Shared;
 use crate::cli::decimal;
-use crate::http::{IssuerStatus, PresignedStatus, ScopeStatus, SignerStatus, SourceStatus, Status};
+use crate::http::{
+    IssuerStatus, PresignedStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus, Status,
+};
 use crate::ingest::{Outcome, Report, SourceReport, scope_text};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
@@ -28,6 +30,10 @@ pub(super) fn of_server(shared: &Shared) -> Status {
             sources.push(SourceStatus { source: source.clone(), problem, ..SourceStatus::default() });
         }
     }
+    let refused_reload = state
+        .refused_reload
+        .as_ref()
+        .map(|(at, reasons)| RefusedReload { at: at.to_string(), reasons: reasons.clone() });
     drop(state);
     let issuers = snapshot.issuers().iter().enumerate().map(|(index, issuer)| {
         let keys = || snapshot.keys().iter().filter(move |key| key.issuer.0 == index);
@@ -63,6 +69,7 @@ pub(super) fn of_server(shared: &Shared) -> Status {
         now: now.to_string(),
         started_at: Some(shared.started_at.to_string()),
         not_ready,
+        refused_reload,
         store_bytes: shared.store.size_bytes().unwrap_or(0),
         presigned: presigned(&shared.store).unwrap_or_default(),
         issuers: issuers.collect(),
@@ -105,6 +112,7 @@ pub(super) fn of_store(store: &Store, names: &[(Vec<u8>, String, String)]) -> Re
         now: crate::clock::Clock::System.now().to_string(),
         started_at: None,
         not_ready: Vec::new(),
+        refused_reload: None,
         store_bytes: store.size_bytes()?,
         presigned: presigned(store)?,
         issuers,

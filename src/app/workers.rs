@@ -2,11 +2,16 @@
 //! on every address, so that nothing is shared between them but the snapshot (design: decision 2).
 
 use super::AppError;
+use super::handed_over::deal;
+use super::records::WorkerRecords;
 use crate::clock::Clock;
-use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, keep_watch, listen, serve_ocsp};
+use crate::config::Server;
+use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, Tls, keep_watch, listen, serve_ocsp};
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
+use crate::usage::HAND_OVER_EVERY;
+use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -29,25 +34,87 @@ pub(super) struct Answering {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub limits: Limits,
+    /// What is kept of answers; nothing, if nothing is configured.
+    pub records: WorkerRecords,
+    /// Of the addresses in `server.tls`.
+    pub tls: Option<Arc<Tls>>,
 }
 
-/// Starts `count` workers on all of `addresses`. Every socket listens before the first thread starts:
-/// either all of it works or nothing does.
+/// What is spoken on a listening socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Speaks {
+    Http,
+    /// With the TLS of `server.tls`.
+    Https,
+}
+
+impl fmt::Display for Speaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
+}
+
+/// A socket that listens.
+type Listening = (TcpListener, Speaks);
+
+/// Where clients come in.
+pub(super) enum Entrance<'a> {
+    /// Sockets of our own, one a worker, on each of its addresses.
+    Own(&'a Server),
+    /// Sockets that were [handed over](super::handed_over).
+    HandedOver(Vec<Listening>),
+}
+
+impl Entrance<'_> {
+    /// Each once.
+    pub fn addresses(&self) -> Vec<(SocketAddr, Speaks)> {
+        let mut addresses: Vec<_> = match self {
+            Self::Own(server) => own(server).collect(),
+            Self::HandedOver(sockets) => sockets
+                .iter()
+                .filter_map(|(socket, speaks)| Some((socket.local_addr().ok()?, *speaks)))
+                .collect(),
+        };
+        addresses.sort();
+        addresses.dedup();
+        addresses
+    }
+
+    /// For each worker its sockets, all of which listen.
+    fn open(self, count: usize) -> Result<Vec<Vec<Listening>>, AppError> {
+        match self {
+            Self::Own(server) => {
+                let of_worker =
+                    |_| own(server).map(|(address, speaks)| Ok((listen(address)?, speaks))).collect();
+                (0..count).map(of_worker).collect()
+            }
+            Self::HandedOver(sockets) => deal(sockets, count)
+                .map_err(|why| AppError::System { what: "a socket that was handed over", why }),
+        }
+    }
+}
+
+fn own(server: &Server) -> impl Iterator<Item = (SocketAddr, Speaks)> {
+    let plain = server.listen.iter().map(|address| (*address, Speaks::Http));
+    let secure = server.tls.iter().flat_map(|tls| &tls.listen);
+    plain.chain(secure.map(|address| (*address, Speaks::Https)))
+}
+
+/// Starts `count` workers. Every socket listens before the first thread starts: either all of it works or
+/// nothing does.
 ///
 /// # Errors
 /// When an address cannot be listened on, or there is no thread to be had.
 pub(super) fn start(
-    addresses: &[SocketAddr],
+    entrance: Entrance<'_>,
     count: usize,
     answering: &Answering,
     shutdown: &Shutdown,
 ) -> Result<Vec<JoinHandle<()>>, AppError> {
-    let mut sockets = Vec::with_capacity(count);
-    for _ in 0..count {
-        let listeners: Result<Vec<TcpListener>, _> =
-            addresses.iter().map(|address| listen(*address)).collect();
-        sockets.push(listeners?);
-    }
+    let sockets = entrance.open(count)?;
     let mut threads = Vec::with_capacity(count);
     for (index, listeners) in sockets.into_iter().enumerate() {
         let answerer =
@@ -58,15 +125,31 @@ pub(super) fn start(
             answering.clock.clone(),
             answering.limits.clone(),
         );
-        threads.push(spawn(&format!("worker {index}"), listeners, service, shutdown.clone())?);
+        let listeners = listeners.into_iter().map(|(socket, speaks)| match speaks {
+            Speaks::Http => (socket, None),
+            Speaks::Https => (socket, answering.tls.clone()),
+        });
+        let records = answering.records.clone();
+        let service = match records.witness() {
+            Some(witness) => service.witnessed_by(witness),
+            None => service,
+        };
+        threads.push(spawn(
+            &format!("worker {index}"),
+            listeners.collect(),
+            service,
+            records,
+            shutdown.clone(),
+        )?);
     }
     Ok(threads)
 }
 
 fn spawn(
     name: &str,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Option<Arc<Tls>>)>,
     service: OcspService<PublishedResponder>,
+    records: WorkerRecords,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<()>, AppError> {
     let (pressure, watched) = (service.pressure(), service.pressure());
@@ -81,10 +164,19 @@ fn spawn(
             // It ends with the runtime.
             tokio::spawn(async move { keep_watch(&watched).await });
             let mut serving = tokio::task::JoinSet::new();
-            for listener in listeners {
-                serving.spawn(serve_ocsp(listener, service.clone(), shutdown.clone()));
+            for (listener, tls) in listeners {
+                serving.spawn(serve_ocsp(listener, tls, service.clone(), shutdown.clone()));
             }
-            while let Some(ended) = serving.join_next().await {
+            let mut tick = tokio::time::interval(HAND_OVER_EVERY);
+            loop {
+                let ended = tokio::select! {
+                    ended = serving.join_next() => ended,
+                    _ = tick.tick(), if records.are_kept() => {
+                        records.hand_over();
+                        continue;
+                    }
+                };
+                let Some(ended) = ended else { break };
                 if let Ok(Err(why)) = ended {
                     tracing::error!(reason = %why, "a listener ended");
                     // Half a server would look like a whole one to whoever watches the process.
@@ -92,6 +184,8 @@ fn spawn(
                 }
             }
         });
+        // All that was answered has been counted.
+        records.close();
     };
     std::thread::Builder::new()
         .name(name.to_owned())

@@ -12,9 +12,15 @@ const KNOWN: &[(&str, &str)] = &[
     ("server", "listen"),
     ("server", "workers"),
     ("server", "tls"),
+    ("server.tls", "client_ca"),
+    ("server.tls", "client_certificates"),
+    ("server.tls", "min_version"),
     ("admin", "max_crl_size"),
     ("store", "path"),
     ("store", "cache_size"),
+    ("store", "checkpoints"),
+    ("store", "checkpoint_every"),
+    ("store", "backups"),
     ("response", "profile"),
     ("response", "validity"),
     ("response", "cache_size"),
@@ -32,6 +38,10 @@ const KNOWN: &[(&str, &str)] = &[
     ("fetch", "every"),
     ("fetch", "timeout"),
     ("fetch", "max_size"),
+    ("usage", "prices"),
+    ("usage", "day_begins"),
+    ("usage", "keep"),
+    ("usage", "names_per_day"),
     ("issuer", "certificate"),
     ("issuer", "signer"),
     ("issuer", "signers"),
@@ -125,6 +135,10 @@ impl<'d> Field<'d> {
 
     pub(super) fn is_list(&self) -> bool {
         matches!(self.value, DeValue::Array(_))
+    }
+
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(items) if items.is_empty())
     }
 
     fn expected(&self, problems: &mut Problems<'_>, what: &str, example: &str) {

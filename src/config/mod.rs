@@ -17,6 +17,7 @@ mod read;
 mod tests;
 mod values;
 
+pub use crate::http::{ClientCertificates, OldestTls};
 pub use crate::ingest::{FetchOptions, Guard};
 pub use crate::snapshot::{Covers, NoncePolicy, Unlisted};
 
@@ -42,28 +43,54 @@ pub struct Config {
     pub guard: Guard,
     /// `[fetch]`: how CRLs named by URL are fetched.
     pub fetch: FetchOptions,
+    /// `[usage]`; `None`: nothing is counted for bills.
+    pub usage: Option<UsageConfig>,
     /// At least one.
     pub issuers: Vec<IssuerConfig>,
+}
+
+/// `[usage]`: who asked how often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageConfig {
+    /// What it costs; only reports read it.
+    pub prices: Option<PathBuf>,
+    /// Seconds that the calendar of bills is ahead of UTC.
+    pub day_begins: i64,
+    /// Days that counts are kept; `None`: without end.
+    pub keep_days: Option<u32>,
+    /// Names on whose behalf one verifier asks that are told apart in a day.
+    pub names_per_day: usize,
 }
 
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// At least one.
+    /// At least one, unless TLS is spoken.
     pub listen: Vec<SocketAddr>,
     /// Threads that answer; 0 is one per core.
     pub workers: usize,
-    /// Always `None` in this release: the key is understood, and refused.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsConfig>,
+}
+
+impl Server {
+    /// All addresses that OCSP is spoken on, with the keys that name them.
+    pub fn listeners(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let tls = self.tls.iter().flat_map(|tls| &tls.listen).map(|address| ("server.tls.listen", *address));
+        self.listen.iter().map(|address| ("server.listen", *address)).chain(tls)
+    }
 }
 
 /// `server.tls`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
+pub struct TlsConfig {
+    /// At least one.
     pub listen: Vec<SocketAddr>,
     pub certificate: PathBuf,
     pub key: PathBuf,
     pub client_ca: Option<PathBuf>,
+    /// With `client_ca` only.
+    pub client_certificates: ClientCertificates,
+    pub oldest: OldestTls,
 }
 
 /// `[admin]`
@@ -81,6 +108,12 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// Octets of memory for what requests look up.
     pub cache_size: u64,
+    /// Copies from before new CRLs that are kept; 0: none are made.
+    pub checkpoints: usize,
+    /// One is made before the first CRL of so long a time.
+    pub checkpoint_every: Duration,
+    /// Below this folder a running server makes backups; `None`: it makes none.
+    pub backups: Option<PathBuf>,
 }
 
 /// `response.profile`: in what the standards differ about answers.
@@ -121,7 +154,7 @@ pub struct Response {
 impl Response {
     /// What of `presign` is signed beforehand together: a form of the pair stands for both.
     #[must_use]
-    pub fn together(&self, presign: &[CertIdForm]) -> Vec<CertIdForms> {
+    pub fn forms_together(&self, presign: &[CertIdForm]) -> Vec<CertIdForms> {
         let mut all = Vec::with_capacity(presign.len());
         for form in presign {
             let forms = self.pair.filter(|pair| pair.contains(*form)).unwrap_or(CertIdForms::one(*form));
@@ -359,16 +392,22 @@ impl Config {
     #[must_use]
     pub fn unreadable_files(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut look = |issuer: &IssuerConfig, key: &str, path: &Path, folder: bool| {
+        let mut look_at = |key: String, path: &Path, folder: bool| {
             let tried = if folder { fs::read_dir(path).map(drop) } else { readable_file(path) };
             if let Err(error) = tried {
-                problems.push(Problem {
-                    line: None,
-                    key: format!("issuer \"{}\" {key}", issuer.name),
-                    why: format!("{}: {}", path.display(), io_reason(&error)),
-                    hint: None,
-                });
+                let why = format!("{}: {}", path.display(), io_reason(&error));
+                problems.push(Problem { line: None, key, why, hint: None });
             }
+        };
+        if let Some(tls) = &self.server.tls {
+            look_at("server.tls.certificate".to_owned(), &tls.certificate, false);
+            look_at("server.tls.key".to_owned(), &tls.key, false);
+            if let Some(path) = &tls.client_ca {
+                look_at("server.tls.client_ca".to_owned(), path, false);
+            }
+        }
+        let mut look = |issuer: &IssuerConfig, key: &str, path: &Path, folder: bool| {
+            look_at(format!("issuer \"{}\" {key}", issuer.name), path, folder);
         };
         for issuer in &self.issuers {
             look(issuer, "certificate", &issuer.certificate, false);

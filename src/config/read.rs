@@ -3,13 +3,15 @@
 //! Called by [`Config::from_text`] alone. A value that is wrong is replaced by its default so that
 //! the walk can go on; the [`Config`] that results is only handed out when there was no problem.
 
+mod records;
 mod sections;
+mod tls;
 
 use super::document::{Field, NumberOrText, Problems, Section, nearest};
 use super::values::{self, Wrong};
 use super::{
     Admin, Config, ConfigError, Covers, CrlSource, FurtherSigner, GenerationConfig, IssuerConfig,
-    ScopesPolicy, Server, SignerConfig, StoreConfig, Tls, Unlisted,
+    ScopesPolicy, Server, SignerConfig, StoreConfig, Unlisted,
 };
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +22,10 @@ use toml::de::DeTable;
 const DEFAULT_PORT: u16 = 8080;
 /// What a small machine can spare; a large store wants more.
 const DEFAULT_STORE_CACHE_SIZE: u64 = 256 << 20;
+/// The last two days, where a CRL comes every day.
+const DEFAULT_CHECKPOINTS: usize = 2;
+const DEFAULT_CHECKPOINT_EVERY: Duration = Duration::from_secs(86_400);
+const MAX_CHECKPOINTS: u64 = 100;
 const LEAST_STORE_CACHE_SIZE: u64 = 8 << 20;
 const DEFAULT_MAX_CRL_SIZE: u64 = 256 << 20;
 /// More threads than any machine has cores: a slip of the keyboard.
@@ -70,6 +76,8 @@ impl Walk<'_> {
         let guard = self.guard(guard);
         let fetch = top.take("fetch").and_then(|field| self.table(&field, "fetch.", "[fetch]"));
         let fetch = self.fetch(fetch);
+        let usage = top.take("usage").and_then(|field| self.table(&field, "usage.", "[usage]"));
+        let usage = usage.map(|section| self.usage(section));
         let sections = match top.take("issuer") {
             None => Vec::new(),
             Some(field) => field.sections(&mut self.problems, "[[issuer]]", issuer_path),
@@ -86,7 +94,7 @@ impl Walk<'_> {
             issuers.push(issuer);
         }
         top.finish(&mut self.problems);
-        Config { file: path.into(), server, admin, store, response, guard, fetch, issuers }
+        Config { file: path.into(), server, admin, store, response, guard, fetch, usage, issuers }
     }
 
     fn table<'d>(&mut self, field: &Field<'d>, path: &str, example: &str) -> Option<Section<'d>> {
@@ -98,10 +106,15 @@ impl Walk<'_> {
         let Some(mut section) = section else {
             return Server { listen: vec![default], workers: 0, tls: None };
         };
-        let listen = match section.take("listen") {
-            Some(field) => self.addresses(&field),
-            None => vec![default],
+        let plain = section.take("listen");
+        let tls = section.take("tls");
+        let listen = match (plain, &tls) {
+            (Some(field), Some(_)) if field.is_empty_list() => Vec::new(),
+            (Some(field), _) => self.addresses(&field),
+            (None, Some(_)) => Vec::new(),
+            (None, None) => vec![default],
         };
+        let tls = tls.and_then(|field| self.tls(&field, &listen));
         let workers = section.take("workers").and_then(|field| {
             let number = field.number(&mut self.problems, "workers = 0, which is one per core")?;
             if number > MAX_WORKERS {
@@ -110,26 +123,8 @@ impl Walk<'_> {
             }
             usize::try_from(number).ok()
         });
-        let tls = section.take("tls").and_then(|field| self.tls(&field));
         section.finish(&mut self.problems);
         Server { listen, workers: workers.unwrap_or(0), tls }
-    }
-
-    fn tls(&mut self, field: &Field<'_>) -> Option<Tls> {
-        let example = "tls = { listen = [\"0.0.0.0:8443\"], certificate = \"tls.pem\", key = \"tls.key\" }";
-        let mut section = self.table(field, "server.tls.", example)?;
-        let listen = section.require("listen", &mut self.problems, "listen = [\"0.0.0.0:8443\"]");
-        let listen = listen.map(|field| self.addresses(&field));
-        let certificate = self.required_path(&mut section, "certificate", "certificate = \"tls.pem\"");
-        let key = self.required_path(&mut section, "key", "key = \"tls.key\"");
-        let client_ca = section.take("client_ca").and_then(|field| self.path(&field));
-        section.finish(&mut self.problems);
-        field.wrong(
-            &mut self.problems,
-            "HTTPS is not in this release",
-            "take tls out and put a TLS proxy in front; OCSP answers are signed, plain HTTP is usual",
-        );
-        Some(Tls { listen: listen?, certificate: certificate?, key: key?, client_ca })
     }
 
     fn admin(&mut self, section: Option<Section<'_>>, server: &Server) -> Admin {
@@ -139,7 +134,9 @@ impl Walk<'_> {
             && let Some(text) = field.text(&mut self.problems, "listen = \"127.0.0.1:9090\"")
         {
             admin.listen = self.accept(&field, values::address(text));
-            if admin.listen.is_some_and(|listen| listen.port() != 0 && server.listen.contains(&listen)) {
+            if admin.listen.is_some_and(|listen| {
+                listen.port() != 0 && server.listeners().any(|(_, other)| other == listen)
+            }) {
                 field.wrong(
                     &mut self.problems,
                     format!("{text} already serves OCSP"),
@@ -161,7 +158,13 @@ impl Walk<'_> {
 
     fn store(&mut self, section: Option<Section<'_>>) -> StoreConfig {
         let default = self.folder.join("data");
-        let mut store = StoreConfig { path: default, cache_size: DEFAULT_STORE_CACHE_SIZE };
+        let mut store = StoreConfig {
+            path: default,
+            cache_size: DEFAULT_STORE_CACHE_SIZE,
+            checkpoints: DEFAULT_CHECKPOINTS,
+            checkpoint_every: DEFAULT_CHECKPOINT_EVERY,
+            backups: None,
+        };
         let Some(mut section) = section else { return store };
         if let Some(path) = section.take("path").and_then(|field| self.path(&field)) {
             store.path = path;
@@ -174,6 +177,19 @@ impl Walk<'_> {
             }
             store.cache_size = size;
         }
+        if let Some(field) = section.take("checkpoints")
+            && let Some(number) = field.number(&mut self.problems, "checkpoints = 2, or 0 for none")
+        {
+            if number > MAX_CHECKPOINTS {
+                let why = format!("{number} copies are too many");
+                field.wrong(&mut self.problems, why, "each may come to be as large as the store; write 2");
+            }
+            store.checkpoints = usize::try_from(number).unwrap_or(usize::MAX);
+        }
+        if let Some(every) = self.duration(&mut section, "checkpoint_every", "checkpoint_every = \"24h\"") {
+            store.checkpoint_every = every;
+        }
+        store.backups = section.take("backups").and_then(|field| self.path(&field));
         section.finish(&mut self.problems);
         store
     }

@@ -3,8 +3,10 @@
 use super::*;
 
 mod files;
+mod records;
 mod sections;
 mod signers;
+mod tls;
 
 const ISSUER: &str = r#"
 [[issuer]]
@@ -37,14 +39,7 @@ fn problems_in_issuer(text: &str) -> Vec<String> {
     problems(&format!("{ISSUER}{text}"))
 }
 
-fn fetch_expected() -> FetchOptions {
-    FetchOptions { every: Duration::from_secs(60), timeout: Duration::from_secs(120), max_size: 2 << 30 }
-}
-
-#[test]
-fn contract_3_every_key_of_the_contract_is_understood() {
-    let config = parse(
-        r#"
+const EVERY_KEY: &str = r#"
 [server]
 listen  = ["127.0.0.1:8080", "[::1]:8080"]
 workers = 3
@@ -95,9 +90,11 @@ retention   = "10years"
 [[issuer.generation]]
 certificate = "auth-ca-2019.pem"
 signer      = { key = "auth-ca-2019.key" }
-"#,
-    )
-    .unwrap();
+"#;
+
+#[test]
+fn contract_3_every_key_of_the_contract_is_understood() {
+    let config = parse(EVERY_KEY).unwrap();
     let at = |name: &str| PathBuf::from("/etc/ocsprey").join(name);
     let expected = Config {
         file: at("ocsprey.toml"),
@@ -107,7 +104,7 @@ signer      = { key = "auth-ca-2019.key" }
             tls: None,
         },
         admin: Admin { listen: Some("127.0.0.1:9090".parse().unwrap()), max_crl_size: 300_000_000 },
-        store: StoreConfig { path: at("data"), cache_size: 1 << 30 },
+        store: StoreConfig { path: at("data"), cache_size: 1 << 30, ..files::kept_copies() },
         response: Response {
             profile: Profile::Rfc6960,
             validity: Duration::from_secs(36 * 3600),
@@ -121,7 +118,12 @@ signer      = { key = "auth-ca-2019.key" }
             refresh_threads: 2,
         },
         guard: Guard { max_shrink: 50, max_released: 0, max_withdrawn: 100, tolerated: 7 },
-        fetch: fetch_expected(),
+        fetch: FetchOptions {
+            every: Duration::from_secs(60),
+            timeout: Duration::from_secs(120),
+            max_size: 2 << 30,
+        },
+        usage: None,
         issuers: vec![IssuerConfig {
             name: "user-authentication".into(),
             certificate: at("auth-ca.pem"),
@@ -214,7 +216,9 @@ fn contract_3_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() 
     );
     assert_eq!(
         problems_above("[logging]\n"),
-        ["line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, issuer)"]
+        [
+            "line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, usage, issuer)"
+        ]
     );
     assert_eq!(
         problems_in_issuer(
@@ -331,17 +335,6 @@ fn an_address_that_is_none_says_what_to_write() {
 fn ports_that_the_system_chooses_may_stand_twice() {
     let text = "[server]\nlisten = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n";
     assert!(parse(&format!("{text}{ISSUER}")).is_ok());
-}
-
-#[test]
-fn tls_is_understood_and_refused() {
-    let text = "[server]\ntls = { listen = [\"0.0.0.0:8443\"], certificate = \"t.pem\", key = \"t.key\", client_ca = \"c.pem\" }\n";
-    assert_eq!(
-        problems_above(text),
-        [
-            "line 2, server.tls: HTTPS is not in this release (take tls out and put a TLS proxy in front; OCSP answers are signed, plain HTTP is usual)"
-        ]
-    );
 }
 
 #[test]

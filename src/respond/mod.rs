@@ -21,7 +21,7 @@ use crate::ocsp::{
 };
 use crate::signing::sha256;
 use crate::snapshot::{IssuerIndex, Key, NoncePolicy, Signatory, Snapshot, WrittenCertIds};
-use crate::store::{Place, Reach};
+use crate::store::{IssuerNumber, Place, Reach};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use cache::{AnswerCache, Worth};
@@ -35,6 +35,8 @@ pub struct Answer {
     /// A whole OCSPResponse in DER.
     pub body: Bytes,
     pub outcome: Outcome,
+    /// The CA of `outcome.issuer` by its number in the store, which no reload changes.
+    pub issuer: Option<IssuerNumber>,
     /// `None`: not to be kept by any cache (errors, `unknown`, answers with a nonce).
     pub caching: Option<Caching>,
     /// See [`Answer::body_hash`].
@@ -75,6 +77,18 @@ pub struct Caching {
 }
 
 impl Answer {
+    /// SHA-256 of the body, where it has been computed already.
+    #[must_use]
+    pub fn known_body_hash(&self) -> Option<[u8; 32]> {
+        self.known_hash
+    }
+
+    /// Says which CA of `snapshot`, whose answer this is, its outcome means.
+    fn of(self, snapshot: &Snapshot) -> Self {
+        let issuer = self.outcome.issuer.and_then(|index| snapshot.issuers().get(index.0));
+        Self { issuer: issuer.map(|issuer| issuer.number), ..self }
+    }
+
     /// SHA-256 of the body.
     #[must_use]
     pub fn body_hash(&self) -> [u8; 32] {
@@ -84,7 +98,8 @@ impl Answer {
     /// One that nobody keeps.
     #[must_use]
     pub fn new(body: Bytes, outcome: Outcome, caching: Option<Caching>) -> Self {
-        Self { body, outcome, caching, known_hash: None, cache: CacheUse::None, work: Work::NONE }
+        let (known_hash, cache, work) = (None, CacheUse::None, Work::NONE);
+        Self { body, outcome, issuer: None, caching, known_hash, cache, work }
     }
 
     /// An answer that is only a status.
@@ -144,7 +159,10 @@ impl Responder {
         allowance: Allowance,
     ) -> Answer {
         let answer = self.respond_as_far(snapshot, request, now, (Reach::Disk, allowance));
-        answer.unwrap_or_else(|| Answer::error(OcspResponseStatus::InternalError, None))
+        answer.map_or_else(
+            || Answer::error(OcspResponseStatus::InternalError, None),
+            |answer| answer.of(snapshot),
+        )
     }
 
     /// As [`Responder::respond_within`], where all that is needed of the store is in its memory; else `None`.
@@ -156,7 +174,7 @@ impl Responder {
         now: UnixTime,
         allowance: Allowance,
     ) -> Option<Answer> {
-        self.respond_as_far(snapshot, request, now, (Reach::Memory, allowance))
+        Some(self.respond_as_far(snapshot, request, now, (Reach::Memory, allowance))?.of(snapshot))
     }
 
     fn respond_as_far(

@@ -1,4 +1,5 @@
-//! What answers of one key have in common: to which CertIDs they speak, and those signed beforehand as a series.
+//! To which CertIDs an answer speaks, and series of pre-signed answers: what those of one signatory to the same
+//! forms of CertIDs have in common.
 
 use crate::ocsp::{CertIdForm, CertIdForms, CertIdTemplate};
 use crate::signing::digest;
@@ -17,7 +18,7 @@ pub struct CertIds {
 pub struct WrittenCertIds(Vec<Vec<u8>>);
 
 impl CertIds {
-    /// Of certificates of `ca`, in these forms.
+    /// Of certificates of `ca`.
     #[must_use]
     pub fn new(ca: &Certificate, forms: CertIdForms) -> Self {
         let template = |form: CertIdForm| {

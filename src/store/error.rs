@@ -43,6 +43,12 @@ pub enum StoreError {
     /// It was opened for reading.
     #[error("the store {} cannot be written: it was opened for reading only", path.display())]
     ReadOnly { path: PathBuf },
+    /// A copy was to be made where something is.
+    #[error("{} is there already (name a folder that is not there yet)", path.display())]
+    CopyExists { path: PathBuf },
+    /// It gives one number to another name.
+    #[error("the store {} is no copy of this one (name a backup of the same store)", path.display())]
+    NotACopy { path: PathBuf },
     /// All 4,294,967,295 numbers of a kind are given out.
     #[error("the store {} has no {what} number left", path.display())]
     NoNumberLeft { path: PathBuf, what: &'static str },

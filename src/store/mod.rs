@@ -14,14 +14,16 @@
 //! Errors: [`StoreError`], which never names a serial number.
 //!
 //! Layers: [`format`] and [`block`] (octets), [`db`] (RocksDB, typed families, batches), then [`registry`] (numbers
-//! and records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`], [`answers`] (writing), [`view`]
-//! (reading), [`epochs`] (until when kept answers hold), and this file.
+//! and records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`], [`answers`], [`usage`] (writing), [`view`]
+//! (reading), [`epochs`] (until when kept answers hold), [`checkpoint`], [`verify`] and [`rollback`] (copies of the
+//! whole, and what they are good for), and this file.
 //! The rows are described in [`format`].
 
 #![expect(clippy::disallowed_types, reason = "the pen of the one writer; readers never touch it")]
 
 mod answers;
 mod block;
+mod checkpoint;
 mod db;
 mod epochs;
 mod error;
@@ -31,25 +33,32 @@ mod inventory;
 mod listing;
 mod registry;
 mod replace;
+mod rollback;
 mod scope;
 mod staging;
 #[cfg(test)]
 mod tests;
 mod unfinished;
+mod usage;
+mod verify;
 mod view;
 
 pub use answers::{
     AnswerRow, Candidate, Grounds, Reach, Segment, SegmentRow, SegmentWriter, SerialBound, SingleAnswers,
 };
+pub use checkpoint::{Existing, RestoreError, Restored, file_stamp, restore};
 pub use db::Durability;
 pub use epochs::{Epoch, Place};
 pub use error::{LoadError, ReplaceError, StoreError};
 pub use format::FORMAT;
+pub use rollback::RolledBack;
 pub use scope::{
     CertificateKinds, DistributionPointNumber, Inventoried, InventoryLoad, InventoryState, IssuerNumber,
     Layer, Retention, Rows, ScopeChange, ScopeKey, ScopeNames, ScopeNumber, ScopeRecord, ScopeRecordDraft,
     SeriesNumber, StatusRow, VerifierNumber,
 };
+pub use usage::{UsageKey, UsageMethod, UsageResult};
+pub use verify::{Verification, verify};
 pub use view::ReadView;
 
 use crate::x509::{Revocation, SerialNumber};

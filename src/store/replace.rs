@@ -60,14 +60,7 @@ where
             let held = registry::scope(db, &next.key)?.map(|record| record.number);
             // A crash up to the commit leaves the old state: nothing is written, or files that are not part
             // of the store, or rows without a record.
-            let mut difference = Difference {
-                db,
-                held,
-                issuer: next.key.issuer,
-                few: Vec::new(),
-                many: None,
-                touched: Touched::nothing(),
-            };
+            let mut difference = Difference::of(db, held, next.key.issuer);
             let moment = Moment { now: next.this_update, retention };
             changes.push(merge(db, held, entries, moment, &mut difference)?);
             merged.push((next, distribution_point_number, difference));
@@ -150,7 +143,7 @@ pub fn remove(db: &Db, key: &ScopeKey) -> Result<bool, StoreError> {
 }
 
 /// What is to change, as far as it is known: in memory while it is little, in files when it is much.
-struct Difference<'a> {
+pub(super) struct Difference<'a> {
     db: &'a Db,
     /// The scope's number, where it has a record.
     held: Option<ScopeNumber>,
@@ -180,6 +173,11 @@ impl Differences for Difference<'_> {
 }
 
 impl<'a> Difference<'a> {
+    /// Nothing differs yet.
+    pub(super) fn of(db: &'a Db, held: Option<ScopeNumber>, issuer: IssuerNumber) -> Self {
+        Self { db, held, issuer, few: Vec::new(), many: None, touched: Touched::nothing() }
+    }
+
     /// A new scope number, marked as having no record.
     fn begin_staging(&self) -> Result<Staging<'a>, StoreError> {
         let mut batch = self.db.batch()?;
@@ -194,7 +192,7 @@ impl<'a> Difference<'a> {
 
     /// Writes it into `batch`, or into the store where nobody sees it before `batch` is committed. The
     /// scope's number, and whether its rows have others laid over them then.
-    fn write(self, batch: &mut Batch<'_>) -> Result<(ScopeNumber, bool), StoreError> {
+    pub(super) fn write(self, batch: &mut Batch<'_>) -> Result<(ScopeNumber, bool), StoreError> {
         let Some(staging) = self.many else {
             let scope = match self.held {
                 Some(scope) => scope,
@@ -326,21 +324,21 @@ fn stay(
 }
 
 /// The rows of a scope, in ascending order of serial number.
-struct ScopeRows<'a> {
+pub(super) struct ScopeRows<'a> {
     base: RowCursor<'a>,
     /// Rows laid over them. A writer folds those first, but whoever only compares meets them.
     over: RowCursor<'a>,
 }
 
 impl<'a> ScopeRows<'a> {
-    fn new(db: &'a Db, scope: Option<ScopeNumber>) -> Result<Self, StoreError> {
+    pub(super) fn new(db: &'a Db, scope: Option<ScopeNumber>) -> Result<Self, StoreError> {
         let overlays = registry::overlays(db, None)?;
         let overlay = overlays.iter().find(|overlay| Some(overlay.base) == scope);
         let over = RowCursor::new(db, overlay.map(|overlay| overlay.scope))?;
         Ok(Self { base: RowCursor::new(db, scope)?, over })
     }
 
-    fn take(&mut self) -> Result<Option<(SerialNumber, Body)>, StoreError> {
+    pub(super) fn take(&mut self) -> Result<Option<(SerialNumber, Body)>, StoreError> {
         while let Some((over, body)) = self.over.row {
             match self.base.row {
                 Some((serial, _)) if serial < over => break,
@@ -388,7 +386,7 @@ impl<'a> RowCursor<'a> {
 }
 
 /// Takes the differences that a merge finds.
-trait Differences {
+pub(super) trait Differences {
     /// The scope says `body` of `serial` from now on; nothing, if `None`. Serials ascend.
     fn add(&mut self, serial: SerialNumber, body: Option<Body>) -> Result<(), StoreError>;
 }

@@ -10,13 +10,16 @@
 #![allow(clippy::disallowed_types, reason = "tests share the ports that they took")]
 
 mod broken_configurations;
+mod copies;
 mod crash;
 mod futex;
 mod gnutls;
 mod guard;
+mod hand_over;
 mod lifecycle;
 mod openssl;
 mod presigned;
+mod records;
 mod refused_crls;
 mod sample_configuration;
 mod signers;

@@ -25,8 +25,9 @@ fn what_is_shed_is_counted_by_class_and_told_to_come_later() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let clock = Clock::fixed(UnixTime::from_seconds(NOW));
     let service = OcspService::new(Pressed, Arc::clone(&metrics), clock, Limits::default());
-    let server =
-        Server::run(Arc::clone(&metrics), move |listener, shutdown| serve_ocsp(listener, service, shutdown));
+    let server = Server::run(Arc::clone(&metrics), move |listener, shutdown| {
+        serve_ocsp(listener, None, service, shutdown)
+    });
     let mut client = server.connect();
     for (class, count) in [(0, 1), (1, 2), (2, 3)] {
         for _ in 0..count {

@@ -1,6 +1,7 @@
 //! Tests of the store as its callers see it, and what they share.
 
 mod answers;
+mod copies;
 mod crash;
 mod formats;
 mod inventories;
@@ -9,6 +10,7 @@ mod measured;
 mod model;
 mod opening;
 mod scopes;
+mod usage;
 
 use super::*;
 use crate::x509::{CrlReason, UnixTime};
