@@ -11,6 +11,7 @@
 //! | 4 | [`http`] | the listeners: OCSP over HTTP, and the admin pages |
 //! | 3 | [`respond`] | **the hot path**: request octets in, answer octets out |
 //! | 3 | [`ingest`] | the write side: CRLs and inventories, verified, then applied |
+//! | 3 | [`verifiers`] | who may ask |
 //! | 2 | [`snapshot`] | what an answer is decided from, published through one pointer |
 //! | 1 | [`store`] | RocksDB: formats, rows, batches |
 //! | 1 | [`signing`] | keys that sign, signatures that are verified, hashes |
@@ -50,4 +51,5 @@ pub mod respond;
 pub mod signing;
 pub mod snapshot;
 pub mod store;
+pub mod verifiers;
 pub mod x509;

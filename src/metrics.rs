@@ -13,8 +13,10 @@
     reason = "the one place that looks handles up by label, at start and reload"
 )]
 
+mod admission;
 mod totals;
 
+pub use admission::HandshakeCounters;
 pub use totals::Totals;
 
 use crate::ocsp::OcspResponseStatus;
@@ -158,6 +160,7 @@ pub struct Metrics {
     pub disk_reads_refused: IntCounter,
     pub nonces_shed: IntCounter,
     pub connections_open: IntGauge,
+    pub tls_handshakes: HandshakeCounters,
     pub store_bytes: IntGauge,
     /// 1 while every issuer can answer; whoever renders the metrics says so first.
     pub ready: IntGauge,
@@ -169,28 +172,8 @@ const ISSUER: &[&str] = &["issuer"];
 /// P-256, 250 with one of RSA-2048.
 /// There the buckets are dense, and at the aim of 1 ms; above it they only say how bad it is.
 const REQUEST_BUCKETS: &[f64] = &[
-    0.000_000_5,
-    0.000_001,
-    0.000_002,
-    0.000_005,
-    0.000_01,
-    0.000_02,
-    0.000_03,
-    0.000_05,
-    0.000_075,
-    0.000_1,
-    0.000_2,
-    0.000_25,
-    0.000_3,
-    0.000_4,
-    0.000_6,
-    0.001,
-    0.002,
-    0.005,
-    0.01,
-    0.05,
-    0.25,
-    1.0,
+    5e-7, 0.000_001, 0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_03, 0.000_05, 0.000_075, 0.000_1,
+    0.000_2, 0.000_25, 0.000_3, 0.000_4, 0.000_6, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1.0,
 ];
 /// Measured: Ed25519 6 us, P-256 13, P-384 62, RSA-2048 220, RSA-3072 650; then a key behind a network.
 const SIGN_BUCKETS: &[f64] = &[
@@ -302,6 +285,7 @@ impl Metrics {
             nonces_shed: families.counter("ocsp_nonce_requests_shed_total",
                 "Requests with a nonce that were told tryLater, because signing for them took half of a worker \
                  that had no time left.")?,
+            tls_handshakes: HandshakeCounters::new(&families)?,
             connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
             store_bytes: families.gauge("store_bytes", "Octets of the store on disk.")?,
             ready: families.gauge("ocsp_ready",

@@ -6,7 +6,7 @@
 )]
 
 use super::issuers::LoadedIssuer;
-use super::{Fault, issuers, places, signer_life};
+use super::{Fault, issuers, places, signer_life, tls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest::{IngestOptions, Judge, Sources};
@@ -36,6 +36,12 @@ pub fn check(config: &Config, clock: &Clock) -> Findings {
         },
         Err(why) => faults.push(Fault::new("metrics", why)),
     }
+    if let Some(config) = &config.server.tls {
+        faults.extend(tls::load(config).err().unwrap_or_default());
+        let (over, soon) = tls::ends(config, clock.now());
+        faults.extend(over);
+        warnings.extend(soon);
+    }
     faults.extend(check_crls(config, clock));
     let mut is_served = false;
     match Store::open_read_only(&config.store.path, &super::store_options()) {
@@ -50,7 +56,7 @@ pub fn check(config: &Config, clock: &Clock) -> Findings {
         Err(StoreError::Missing { .. }) => {}
         Err(why) => faults.push(Fault::new("store.path", why)),
     }
-    let listeners = config.server.listen.iter().map(|address| ("server.listen", *address));
+    let listeners = config.server.listeners();
     for (key, address) in listeners.chain(config.admin.listen.map(|address| ("admin.listen", address))) {
         faults.extend(check_address(key, address, is_served));
     }

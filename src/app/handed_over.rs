@@ -3,8 +3,8 @@
 //! They stay open while one process ends and the next one begins, so that a restart refuses nobody: who comes in
 //! between waits in the kernel's backlog. Called by [`serve`](super::serve), once.
 //!
-//! `FileDescriptorName=` says what a socket is for: `admin` for the admin pages, every other name for OCSP. They
-//! take the place of `server.listen` and `admin.listen`. Several sockets of one address (`ReusePort=yes`) are dealt
+//! `FileDescriptorName=` says what a socket is for: `admin` for the admin pages, `ocsp-tls` for OCSP over TLS, every
+//! other name for OCSP. They take the place of `server.listen`, `server.tls.listen` and `admin.listen`. Several sockets of one address (`ReusePort=yes`) are dealt
 //! to the workers, each as its own queue; of one socket all workers take.
 
 use super::{AppError, Fault};
@@ -14,11 +14,14 @@ use std::net::{SocketAddr, TcpListener};
 
 /// The name of the socket of the admin pages.
 const ADMIN: &str = "admin";
+/// The name of sockets on which TLS is spoken.
+const TLS: &str = "ocsp-tls";
 
 /// What was handed over; usually nothing.
 #[derive(Debug, Default)]
 pub(super) struct HandedOver {
     pub ocsp: Vec<TcpListener>,
+    pub tls: Vec<TcpListener>,
     pub admin: Option<TcpListener>,
 }
 
@@ -39,10 +42,13 @@ impl HandedOver {
             let taken = sockets.take_tcp_listener(index);
             let socket = taken.map_err(|why| fault(format!("no TCP socket that listens: {why}")))?;
             let Some(socket) = socket else { continue };
-            if name != ADMIN {
-                found.ocsp.push(socket);
-            } else if found.admin.replace(socket).is_some() {
-                return Err(fault("the admin pages have one socket, and this is the second".to_owned()));
+            match name {
+                ADMIN if found.admin.is_some() => {
+                    return Err(fault("the admin pages have one socket, and this is the second".to_owned()));
+                }
+                ADMIN => found.admin = Some(socket),
+                TLS => found.tls.push(socket),
+                _ => found.ocsp.push(socket),
             }
         }
         Ok(found)
@@ -102,6 +108,6 @@ mod tests {
     #[test]
     fn without_a_service_manager_nothing_is_handed_over() {
         let found = HandedOver::of_environment().unwrap();
-        assert!(found.ocsp.is_empty() && found.admin.is_none());
+        assert!(found.ocsp.is_empty() && found.tls.is_empty() && found.admin.is_none());
     }
 }

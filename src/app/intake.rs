@@ -22,7 +22,7 @@ use super::quarantine::Quarantine;
 use super::signer_life::SignerLife;
 use crate::clock::Clock;
 use crate::config::{Config, CrlSource};
-use crate::http::{QuarantineStatus, Refusal};
+use crate::http::{QuarantineStatus, Refusal, Tls};
 use crate::ingest::{
     Arrival, Ingest, IngestOptions, Judge, Manner, Outcome, Refused, Report, SourceReport, Sources,
 };
@@ -93,6 +93,8 @@ pub(super) struct Shared {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub state: Mutex<IntakeState>,
+    /// What the TLS listener shows.
+    pub tls: Option<Arc<Tls>>,
     pub started_at: UnixTime,
 }
 
@@ -435,7 +437,8 @@ impl Intake {
             why.lines().into_iter().map(|line| Fault::new("configuration", line)).collect::<Vec<_>>()
         })?;
         let fixed = [
-            ("server.listen", config.server != self.config.server),
+            ("server.listen", !config.server.listeners().eq(self.config.server.listeners())),
+            ("server.workers", config.server.workers != self.config.server.workers),
             ("admin.listen", config.admin != self.config.admin),
             ("store.path", config.store.path != self.config.store.path),
             ("store.cache_size", config.store.cache_size != self.config.store.cache_size),
@@ -446,10 +449,14 @@ impl Intake {
             tracing::warn!(key, "this setting changes only with a restart");
         }
         let loaded = issuers::load(&config, &self.shared.metrics, &self.shared.clock)?;
+        let identity = config.server.tls.as_ref().map(super::tls::load).transpose()?;
         let configured =
             issuers::configured(&config, loaded, &self.shared.store).map_err(|why| failed(&why))?;
         let configured = Arc::new(configured);
         self.shared.publish(&configured).map_err(|why| failed(&why))?;
+        if let (Some(tls), Some(identity)) = (&self.shared.tls, identity) {
+            tls.replace(identity);
+        }
         self.ingest = ingest(&self.shared, &config, &configured);
         self.sources = self.sources.replaced(sources_of(&config), config.fetch);
         self.inventories = Inventories::of(&config, &configured);

@@ -253,10 +253,11 @@ pub(super) fn configured(
         }
         for key in &mut one.keys {
             let mut series = Vec::with_capacity(config.response.presign.len());
-            for form in &config.response.presign {
-                series.push(key.series_of(*form, store.series(&key.series_name(*form))?));
+            for forms in config.response.presigned_forms() {
+                series.push(key.series_of(forms, store.series(&key.series_name(forms))?));
             }
             key.series = series.into();
+            key.pair = config.response.pair.map(|forms| Arc::new(key.cert_ids(forms)));
         }
         let issuer = config.issuer(&one.name);
         let unlisted = issuer.and_then(IssuerConfig::unlisted_policy);

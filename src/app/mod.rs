@@ -24,6 +24,7 @@ mod serve;
 mod signer_life;
 mod status;
 mod supervisor;
+mod tls;
 mod workers;
 
 pub use check::{Findings, check};

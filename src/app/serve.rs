@@ -12,11 +12,11 @@ use super::places::open_store;
 use super::presigning::{RefreshOptions, Refresher};
 use super::supervisor::Supervisor;
 use super::workers::{self, Answering, Entrance};
-use super::{AppError, copies, explain, issuers, priority, status};
+use super::{AppError, Fault, copies, explain, issuers, priority, status, tls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{
-    AdminService, AdminSources, Backlog, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, Submission,
+    AdminService, AdminSources, Backlog, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, Submission, Tls,
     listen, serve_admin,
 };
 use crate::ingest::Manner;
@@ -42,6 +42,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let metrics = Arc::new(Metrics::new()?);
     let clock = Clock::System;
     let loaded = issuers::load(config, &metrics, &clock).map_err(AppError::Faults)?;
+    let tls = config.server.tls.as_ref().map(tls::load).transpose().map_err(AppError::Faults)?;
+    let tls = tls.map(|identity| Arc::new(Tls::new(identity)));
     let store = open_store(config)?;
     let configured = Arc::new(issuers::configured(config, loaded, &store)?);
     let first = Snapshot::build(Arc::clone(&configured), store.view()?)?;
@@ -53,12 +55,13 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         state: Mutex::new(IntakeState::default()),
         clock: clock.clone(),
         store,
+        tls: tls.clone(),
     });
 
     let shutdown = Shutdown::new();
     let handed_over = HandedOver::of_environment()?;
+    let (entrance, backlog) = entrance(handed_over.ocsp, handed_over.tls, config)?;
     let admin = Pages::open(handed_over.admin, config)?;
-    let (entrance, backlog) = entrance(handed_over.ocsp, config);
     let addresses = entrance.addresses();
     let answering = Answering {
         published: Arc::clone(&shared.published),
@@ -66,6 +69,7 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         metrics,
         clock,
         limits: Limits { backlog, ..Limits::default() },
+        tls,
     };
     let count = workers::count(config.server.workers);
     let workers = workers::start(entrance, count, &answering, &shutdown)?;
@@ -80,8 +84,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         })
         .map_err(|why| AppError::System { what: "the intake's thread", why })?;
     let refresher = Refreshing::start(&shared, RefreshOptions::of(config))?;
-    for address in &addresses {
-        tracing::info!(%address, workers = count, "answering OCSP requests");
+    for (key, address) in &addresses {
+        tracing::info!(%address, key, workers = count, "answering OCSP requests");
     }
     ready();
     watch(admin, &shared, &commands, &shutdown)?;
@@ -100,16 +104,24 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
 }
 
 /// Where OCSP requests come in, and what becomes at the end of clients that nobody has accepted.
-fn entrance(handed_over: Vec<TcpListener>, config: &Config) -> (Entrance<'_>, Backlog) {
-    if handed_over.is_empty() {
-        return (Entrance::Own(&config.server.listen), Backlog::Take);
+fn entrance(
+    plain: Vec<TcpListener>,
+    tls: Vec<TcpListener>,
+    config: &Config,
+) -> Result<(Entrance<'_>, Backlog), AppError> {
+    if plain.is_empty() && tls.is_empty() {
+        return Ok((Entrance::Own(&config.server), Backlog::Take));
     }
-    let entrance = Entrance::HandedOver(handed_over);
+    if !tls.is_empty() && config.server.tls.is_none() {
+        let why = "the service manager handed a socket for TLS over, and there is no certificate for it";
+        return Err(AppError::Faults(vec![Fault::new("server.tls", why)]));
+    }
+    let entrance = Entrance::HandedOver { plain, tls };
     let addresses = entrance.addresses();
-    for address in config.server.listen.iter().filter(|address| !addresses.contains(address)) {
-        tracing::warn!(%address, "server.listen names it, the service manager handed other sockets over: nobody listens there");
+    for (key, address) in config.server.listeners().filter(|named| !addresses.contains(named)) {
+        tracing::warn!(key, %address, "the service manager handed other sockets over: nobody listens there");
     }
-    (entrance, Backlog::Leave)
+    Ok((entrance, Backlog::Leave))
 }
 
 /// The admin pages' socket, and how they are served.

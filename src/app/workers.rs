@@ -4,7 +4,8 @@
 use super::AppError;
 use super::handed_over::deal;
 use crate::clock::Clock;
-use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, listen, serve_ocsp};
+use crate::config::Server;
+use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, Tls, listen, serve_ocsp};
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
@@ -30,23 +31,30 @@ pub(super) struct Answering {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub limits: Limits,
+    /// Of the addresses in `server.tls`.
+    pub tls: Option<Arc<Tls>>,
 }
+
+/// A socket that listens, and the TLS that is spoken on it.
+type Listening = (TcpListener, Option<Arc<Tls>>);
 
 /// Where clients come in.
 pub(super) enum Entrance<'a> {
     /// Sockets of our own, one a worker, on each of these addresses.
-    Own(&'a [SocketAddr]),
+    Own(&'a Server),
     /// Sockets that were [handed over](super::handed_over).
-    HandedOver(Vec<TcpListener>),
+    HandedOver { plain: Vec<TcpListener>, tls: Vec<TcpListener> },
 }
 
 impl Entrance<'_> {
-    /// Each once.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        let mut addresses: Vec<SocketAddr> = match self {
-            Self::Own(addresses) => addresses.to_vec(),
-            Self::HandedOver(sockets) => {
-                sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+    /// Each once, and what it is called in the configuration.
+    pub fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
+        let mut addresses: Vec<_> = match self {
+            Self::Own(server) => server.listeners().collect(),
+            Self::HandedOver { plain, tls } => {
+                let named = |key, socket: &TcpListener| Some((key, socket.local_addr().ok()?));
+                let plain = plain.iter().filter_map(|socket| named("server.listen", socket));
+                plain.chain(tls.iter().filter_map(|socket| named("server.tls.listen", socket))).collect()
             }
         };
         addresses.sort();
@@ -55,14 +63,28 @@ impl Entrance<'_> {
     }
 
     /// For each worker its sockets, all of which listen.
-    fn open(self, count: usize) -> Result<Vec<Vec<TcpListener>>, AppError> {
+    fn open(self, count: usize, secure: Option<&Arc<Tls>>) -> Result<Vec<Vec<Listening>>, AppError> {
         match self {
-            Self::Own(addresses) => {
-                let of_worker = |_| addresses.iter().map(|address| listen(*address)).collect();
-                Ok((0..count).map(of_worker).collect::<Result<_, _>>()?)
+            Self::Own(server) => {
+                let of_worker = |_| {
+                    let plain = server.listen.iter().map(|address| Ok((listen(*address)?, None)));
+                    let tls = server.tls.iter().flat_map(|tls| &tls.listen);
+                    let tls = tls.map(|address| Ok((listen(*address)?, secure.cloned())));
+                    plain.chain(tls).collect()
+                };
+                (0..count).map(of_worker).collect()
             }
-            Self::HandedOver(sockets) => deal(sockets, count)
-                .map_err(|why| AppError::System { what: "a socket that was handed over", why }),
+            Self::HandedOver { plain, tls } => {
+                let failed = |why| AppError::System { what: "a socket that was handed over", why };
+                let plain = deal(plain, count).map_err(failed)?.into_iter();
+                let tls = deal(tls, count).map_err(failed)?;
+                let with = |socket, tls: Option<&Arc<Tls>>| (socket, tls.cloned());
+                let of_worker = |(plain, tls): (Vec<TcpListener>, Vec<TcpListener>)| {
+                    let plain = plain.into_iter().map(|socket| with(socket, None));
+                    plain.chain(tls.into_iter().map(|socket| with(socket, secure))).collect()
+                };
+                Ok(plain.zip(tls).map(of_worker).collect())
+            }
         }
     }
 }
@@ -78,7 +100,7 @@ pub(super) fn start(
     answering: &Answering,
     shutdown: &Shutdown,
 ) -> Result<Vec<JoinHandle<()>>, AppError> {
-    let sockets = entrance.open(count)?;
+    let sockets = entrance.open(count, answering.tls.as_ref())?;
     let mut threads = Vec::with_capacity(count);
     for (index, listeners) in sockets.into_iter().enumerate() {
         let answerer =
@@ -96,7 +118,7 @@ pub(super) fn start(
 
 fn spawn(
     name: &str,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listening>,
     service: OcspService<PublishedResponder>,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<()>, AppError> {
@@ -110,8 +132,8 @@ fn spawn(
     let run = move || {
         runtime.block_on(async {
             let mut serving = tokio::task::JoinSet::new();
-            for listener in listeners {
-                serving.spawn(serve_ocsp(listener, service.clone(), shutdown.clone()));
+            for (listener, tls) in listeners {
+                serving.spawn(serve_ocsp(listener, tls, service.clone(), shutdown.clone()));
             }
             while let Some(ended) = serving.join_next().await {
                 if let Ok(Err(why)) = ended {

@@ -12,6 +12,9 @@ const KNOWN: &[(&str, &str)] = &[
     ("server", "listen"),
     ("server", "workers"),
     ("server", "tls"),
+    ("server.tls", "client_ca"),
+    ("server.tls", "client_certificates"),
+    ("server.tls", "min_version"),
     ("admin", "max_crl_size"),
     ("store", "path"),
     ("store", "cache_size"),
@@ -24,6 +27,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("response", "nonce"),
     ("response", "verify_every"),
     ("response", "archive_cutoff"),
+    ("response", "pair"),
     ("response", "presign"),
     ("response", "presign_limit"),
     ("response", "refresh_threads"),
@@ -55,6 +59,11 @@ pub(super) struct Problems<'t> {
 impl<'t> Problems<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         Self { text, found: Vec::new() }
+    }
+
+    /// How many so far.
+    pub(super) fn count(&self) -> usize {
+        self.found.len()
     }
 
     /// The line of the octet at `offset`, counted from 1.
@@ -121,6 +130,10 @@ impl<'d> Field<'d> {
 
     pub(super) fn is_list(&self) -> bool {
         matches!(self.value, DeValue::Array(_))
+    }
+
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(items) if items.is_empty())
     }
 
     fn expected(&self, problems: &mut Problems<'_>, what: &str, example: &str) {

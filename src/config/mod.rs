@@ -17,10 +17,11 @@ mod read;
 mod tests;
 mod values;
 
+pub use crate::http::{ClientCertificates, OldestTls};
 pub use crate::ingest::{FetchOptions, Guard};
 pub use crate::snapshot::{Covers, NoncePolicy, Unlisted};
 
-use crate::ocsp::CertIdForm;
+use crate::ocsp::{CertIdForm, CertIdForms};
 use crate::store::Retention;
 use std::fmt;
 use std::fs;
@@ -49,21 +50,32 @@ pub struct Config {
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// At least one.
+    /// At least one, unless TLS is spoken.
     pub listen: Vec<SocketAddr>,
     /// Threads that answer; 0 is one per core.
     pub workers: usize,
-    /// Always `None` in this release: the key is understood, and refused.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsConfig>,
+}
+
+impl Server {
+    /// All addresses that OCSP is spoken on, with the keys that name them.
+    pub fn listeners(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let tls = self.tls.iter().flat_map(|tls| &tls.listen).map(|address| ("server.tls.listen", *address));
+        self.listen.iter().map(|address| ("server.listen", *address)).chain(tls)
+    }
 }
 
 /// `server.tls`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
+pub struct TlsConfig {
+    /// At least one.
     pub listen: Vec<SocketAddr>,
     pub certificate: PathBuf,
     pub key: PathBuf,
     pub client_ca: Option<PathBuf>,
+    /// With `client_ca` only.
+    pub client_certificates: ClientCertificates,
+    pub oldest: OldestTls,
 }
 
 /// `[admin]`
@@ -113,12 +125,30 @@ pub struct Response {
     pub verify_every: u64,
     /// How long after it ran out a certificate is still answered for (RFC 6960 4.4.4); `None`: not said.
     pub archive_cutoff: Option<Duration>,
+    /// Two forms of CertIDs that are answered together, under one signature (RFC 9919 3.2.1); `None`: each for
+    /// itself.
+    pub pair: Option<CertIdForms>,
     /// Forms of CertIDs that are answered beforehand; none: nothing is signed beforehand.
     pub presign: Vec<CertIdForm>,
     /// Answers that are signed beforehand, at the most; `None`: all.
     pub presign_limit: Option<u64>,
     /// Threads of a server that keep pre-signed answers fresh; 0: nobody does.
     pub refresh_threads: usize,
+}
+
+impl Response {
+    /// What is signed beforehand together: a form of the pair stands for both.
+    #[must_use]
+    pub fn presigned_forms(&self) -> Vec<CertIdForms> {
+        let mut all = Vec::with_capacity(self.presign.len());
+        for form in &self.presign {
+            let forms = self.pair.filter(|pair| pair.contains(*form)).unwrap_or(CertIdForms::one(*form));
+            if !all.contains(&forms) {
+                all.push(forms);
+            }
+        }
+        all
+    }
 }
 
 /// `[[issuer]]`
@@ -316,16 +346,22 @@ impl Config {
     #[must_use]
     pub fn unreadable_files(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut look = |issuer: &IssuerConfig, key: &str, path: &Path, folder: bool| {
+        let mut look_at = |key: String, path: &Path, folder: bool| {
             let tried = if folder { fs::read_dir(path).map(drop) } else { readable_file(path) };
             if let Err(error) = tried {
-                problems.push(Problem {
-                    line: None,
-                    key: format!("issuer \"{}\" {key}", issuer.name),
-                    why: format!("{}: {}", path.display(), io_reason(&error)),
-                    hint: None,
-                });
+                let why = format!("{}: {}", path.display(), io_reason(&error));
+                problems.push(Problem { line: None, key, why, hint: None });
             }
+        };
+        if let Some(tls) = &self.server.tls {
+            look_at("server.tls.certificate".to_owned(), &tls.certificate, false);
+            look_at("server.tls.key".to_owned(), &tls.key, false);
+            if let Some(path) = &tls.client_ca {
+                look_at("server.tls.client_ca".to_owned(), path, false);
+            }
+        }
+        let mut look = |issuer: &IssuerConfig, key: &str, path: &Path, folder: bool| {
+            look_at(format!("issuer \"{}\" {key}", issuer.name), path, folder);
         };
         for issuer in &self.issuers {
             look(issuer, "certificate", &issuer.certificate, false);

@@ -4,12 +4,13 @@
 //! the walk can go on; the [`Config`] that results is only handed out when there was no problem.
 
 mod sections;
+mod tls;
 
 use super::document::{Field, NumberOrText, Problems, Section, nearest};
 use super::values::{self, Wrong};
 use super::{
     Admin, Config, ConfigError, Covers, CrlSource, GenerationConfig, IssuerConfig, ScopesPolicy, Server,
-    SignerConfig, StoreConfig, Tls, Unlisted,
+    SignerConfig, StoreConfig, Unlisted,
 };
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -102,10 +103,15 @@ impl Walk<'_> {
         let Some(mut section) = section else {
             return Server { listen: vec![default], workers: 0, tls: None };
         };
-        let listen = match section.take("listen") {
-            Some(field) => self.addresses(&field),
-            None => vec![default],
+        let plain = section.take("listen");
+        let tls = section.take("tls");
+        let listen = match (plain, &tls) {
+            (Some(field), Some(_)) if field.is_empty_list() => Vec::new(),
+            (Some(field), _) => self.addresses(&field),
+            (None, Some(_)) => Vec::new(),
+            (None, None) => vec![default],
         };
+        let tls = tls.and_then(|field| self.tls(&field, &listen));
         let workers = section.take("workers").and_then(|field| {
             let number = field.number(&mut self.problems, "workers = 0, which is one per core")?;
             if number > MAX_WORKERS {
@@ -114,26 +120,8 @@ impl Walk<'_> {
             }
             usize::try_from(number).ok()
         });
-        let tls = section.take("tls").and_then(|field| self.tls(&field));
         section.finish(&mut self.problems);
         Server { listen, workers: workers.unwrap_or(0), tls }
-    }
-
-    fn tls(&mut self, field: &Field<'_>) -> Option<Tls> {
-        let example = "tls = { listen = [\"0.0.0.0:8443\"], certificate = \"tls.pem\", key = \"tls.key\" }";
-        let mut section = self.table(field, "server.tls.", example)?;
-        let listen = section.require("listen", &mut self.problems, "listen = [\"0.0.0.0:8443\"]");
-        let listen = listen.map(|field| self.addresses(&field));
-        let certificate = self.required_path(&mut section, "certificate", "certificate = \"tls.pem\"");
-        let key = self.required_path(&mut section, "key", "key = \"tls.key\"");
-        let client_ca = section.take("client_ca").and_then(|field| self.path(&field));
-        section.finish(&mut self.problems);
-        field.wrong(
-            &mut self.problems,
-            "HTTPS is not in this release",
-            "take tls out and put a TLS proxy in front; OCSP answers are signed, plain HTTP is usual",
-        );
-        Some(Tls { listen: listen?, certificate: certificate?, key: key?, client_ca })
     }
 
     fn admin(&mut self, section: Option<Section<'_>>, server: &Server) -> Admin {
@@ -143,7 +131,9 @@ impl Walk<'_> {
             && let Some(text) = field.text(&mut self.problems, "listen = \"127.0.0.1:9090\"")
         {
             admin.listen = self.accept(&field, values::address(text));
-            if admin.listen.is_some_and(|listen| listen.port() != 0 && server.listen.contains(&listen)) {
+            if admin.listen.is_some_and(|listen| {
+                listen.port() != 0 && server.listeners().any(|(_, other)| other == listen)
+            }) {
                 field.wrong(
                     &mut self.problems,
                     format!("{text} already serves OCSP"),

@@ -3,6 +3,8 @@
 use super::*;
 
 mod files;
+mod sections;
+mod tls;
 
 const ISSUER: &str = r#"
 [[issuer]]
@@ -58,6 +60,7 @@ cache_size = "2GiB"
 nonce      = "ignore"
 verify_every = 500
 archive_cutoff = "10years"
+pair = ["sha1", "sha256"]
 presign = ["sha1", "sha256-bare"]
 presign_limit = 1_000_000
 refresh_threads = 2
@@ -108,6 +111,7 @@ signer      = { key = "auth-ca-2019.key" }
             nonce: NoncePolicy::Ignore,
             verify_every: 500,
             archive_cutoff: Some(Duration::from_secs(315_576_000)),
+            pair: Some(CertIdForms::pair(CertIdForm::ALL[0], CertIdForm::ALL[1])),
             presign: vec![CertIdForm::ALL[0], CertIdForm::ALL[5]],
             presign_limit: Some(1_000_000),
             refresh_threads: 2,
@@ -325,17 +329,6 @@ fn an_address_that_is_none_says_what_to_write() {
 fn ports_that_the_system_chooses_may_stand_twice() {
     let text = "[server]\nlisten = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n";
     assert!(parse(&format!("{text}{ISSUER}")).is_ok());
-}
-
-#[test]
-fn tls_is_understood_and_refused() {
-    let text = "[server]\ntls = { listen = [\"0.0.0.0:8443\"], certificate = \"t.pem\", key = \"t.key\", client_ca = \"c.pem\" }\n";
-    assert_eq!(
-        problems_above(text),
-        [
-            "line 2, server.tls: HTTPS is not in this release (take tls out and put a TLS proxy in front; OCSP answers are signed, plain HTTP is usual)"
-        ]
-    );
 }
 
 #[test]

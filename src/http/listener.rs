@@ -19,6 +19,7 @@
 //! anything yet has [`FIRST_WORD`] to do so.
 
 use super::reply::Reply;
+use super::tls::Tls;
 use super::versions::attend;
 use super::watched::Watched;
 use crate::metrics::Metrics;
@@ -193,6 +194,7 @@ pub(super) trait Serve: Clone + Send + 'static {
 /// Accepts and serves until shutdown is asked for and the open connections have ended.
 pub(super) async fn serve<S: Serve>(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     service: S,
     limits: &Limits,
     open: Option<Arc<Metrics>>,
@@ -206,13 +208,27 @@ pub(super) async fn serve<S: Serve>(
     let attend = |connections: &mut JoinSet<()>, stream: TcpStream| {
         // An answer is one small packet; waiting to fill it would only delay it.
         let _ = stream.set_nodelay(true);
-        let io = Watched::new(TokioIo::new(stream), limits, Arc::clone(&crowded));
-        let (service, open) = (service.clone(), open.clone().map(Open::new));
+        let (open, is_crowded) = (open.clone().map(Open::new), Arc::clone(&crowded));
         let end = End { said: ending.clone(), closing: closing.clone() };
-        connections.spawn(async move {
-            let _open = open;
-            attend(io, service, end).await;
-        });
+        match &tls {
+            None => {
+                let service = service.clone();
+                let io = Watched::new(TokioIo::new(stream), limits, is_crowded);
+                connections.spawn(async move {
+                    let _open = open;
+                    attend(io, service, end).await;
+                });
+            }
+            Some(tls) => {
+                let (tls, service, limits) = (Arc::clone(tls), service.clone(), limits.clone());
+                connections.spawn(async move {
+                    let metrics = open.as_ref().map(|open| &*open.0);
+                    let Some(stream) = tls.greet(stream, &limits, metrics).await else { return };
+                    let io = Watched::new(TokioIo::new(stream), &limits, is_crowded);
+                    attend(io, service, end).await;
+                });
+            }
+        }
         crowded.store(connections.len() >= limits.connections / 4 * 3, Ordering::Relaxed);
     };
 

@@ -9,6 +9,7 @@
 
 mod admin;
 mod caching;
+mod caller;
 mod disk_pace;
 mod history;
 mod listener;
@@ -21,6 +22,7 @@ mod status;
 mod status_page;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod versions;
 mod watched;
 pub(crate) mod words;
@@ -29,6 +31,7 @@ pub use admin::{
     AdminService, AdminSources, CrlIntake, ExplainSource, Explanation, HealthCheck, IntakeFuture, Refusal,
     StatusSource, Submission,
 };
+pub use caller::Caller;
 pub use listener::{Backlog, Limits, ListenError, Shutdown, listen};
 pub use pressure::Pressure;
 pub use service::{Answerer, OcspService};
@@ -36,6 +39,7 @@ pub use status::{
     IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus,
     Status, time_of,
 };
+pub use tls::{ClientCertificates, OldestTls, Tls, TlsError, TlsFile, TlsIdentity, TlsMaterial};
 
 use crate::respond::{Answer, Responder};
 use crate::snapshot::Published;
@@ -70,18 +74,19 @@ impl Answerer for PublishedResponder {
     }
 }
 
-/// Serves OCSP on `listener` until `shutdown` is asked for and the open connections have ended.
+/// Serves OCSP on `listener`, in TLS where there is one, until `shutdown` is asked for and the open connections have ended.
 ///
 /// # Errors
 /// [`ListenError::Register`] when the runtime does not take the socket.
 pub async fn serve_ocsp<A: Answerer>(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     service: OcspService<A>,
     shutdown: Shutdown,
 ) -> Result<(), ListenError> {
     let limits = service.limits().clone();
     let open = Arc::clone(service.metrics());
-    listener::serve(listener, service, &limits, Some(open), shutdown).await
+    listener::serve(listener, tls, service, &limits, Some(open), shutdown).await
 }
 
 /// Serves the admin pages on `listener` until `shutdown` is asked for.
@@ -96,7 +101,7 @@ pub async fn serve_admin(
     let limits = service.limits().clone();
     let history = service.history();
     tokio::select! {
-        ended = listener::serve(listener, service, &limits, None, shutdown) => ended,
+        ended = listener::serve(listener, None, service, &limits, None, shutdown) => ended,
         never = history.keep() => match never {},
     }
 }

@@ -8,6 +8,7 @@ mod connection;
 mod disk;
 mod http2;
 mod ocsp;
+mod tls;
 
 use super::*;
 use crate::asn1::{Reader, tag};
@@ -69,7 +70,7 @@ impl Server {
         let metrics = Arc::new(Metrics::new().unwrap());
         let clock = Clock::fixed(UnixTime::from_seconds(NOW));
         let service = OcspService::new(Echo, Arc::clone(&metrics), clock, limits);
-        Self::run(metrics, move |listener, shutdown| serve_ocsp(listener, service, shutdown))
+        Self::run(metrics, move |listener, shutdown| serve_ocsp(listener, None, service, shutdown))
     }
 
     fn run<F: Future<Output = Result<(), ListenError>> + 'static>(

@@ -13,16 +13,16 @@ use super::reply::Reply;
 use super::watched::Watched;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Method, Request};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use tokio::net::TcpStream;
 
 /// Of HTTP/2: requests of a connection at a time.
 const STREAMS: u32 = 100;
@@ -37,7 +37,11 @@ const UNSENT_OCTETS: usize = 64 << 10;
 const CANCELLED: usize = 20;
 
 /// Serves all requests of a connection.
-pub(super) async fn attend<S: Serve>(mut io: Watched<TokioIo<TcpStream>>, service: S, end: End) {
+pub(super) async fn attend<Io, S>(mut io: Watched<Io>, service: S, end: End)
+where
+    Io: Read + Write + Unpin + Send + 'static,
+    S: Serve,
+{
     // The first request of a client that was accepted is on its way; to end before it comes would be an error
     // that HTTP does not let the client pass over. Who still has not said anything then is not in the middle of
     // anything.

@@ -47,6 +47,8 @@ pub(super) struct Watched<Io> {
     quiet_ticks: u32,
     /// Octets were read, and nothing written since. A new connection owes its first request.
     unanswered: bool,
+    /// What was written is not all on its way yet.
+    is_unsent: bool,
     /// Read while it was not known yet which HTTP this is, and to be read again.
     early: Vec<u8>,
     closing: Closing,
@@ -72,6 +74,7 @@ impl<Io> Watched<Io> {
             is_armed: false,
             quiet_ticks: 0,
             unanswered: true,
+            is_unsent: false,
             early: Vec::new(),
             closing: Closing::No,
         }
@@ -174,8 +177,21 @@ impl<Io: Read + Write + Unpin> Write for Watched<Io> {
         }
     }
 
+    /// A socket has nothing to flush, but TLS keeps records that the client has not taken.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        match Pin::new(&mut self.io).poll_flush(cx) {
+            Poll::Ready(result) => {
+                if std::mem::take(&mut self.is_unsent) {
+                    self.wrote();
+                }
+                Poll::Ready(result)
+            }
+            Poll::Pending => {
+                self.is_unsent = true;
+                self.unanswered = true;
+                self.wait(cx)
+            }
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -65,6 +65,47 @@ impl CertIdForm {
     }
 }
 
+/// The forms of CertIDs that one answer about one certificate speaks to: one, or two under one signature
+/// (RFC 9919 3.2.1), so that clients of both find theirs in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CertIdForms {
+    first: CertIdForm,
+    second: Option<CertIdForm>,
+}
+
+impl CertIdForms {
+    #[must_use]
+    pub const fn one(form: CertIdForm) -> Self {
+        Self { first: form, second: None }
+    }
+
+    #[must_use]
+    pub const fn pair(first: CertIdForm, second: CertIdForm) -> Self {
+        Self { first, second: Some(second) }
+    }
+
+    /// In the order in which answers list them.
+    pub fn iter(self) -> impl Iterator<Item = CertIdForm> {
+        std::iter::once(self.first).chain(self.second)
+    }
+
+    #[must_use]
+    pub fn contains(self, form: CertIdForm) -> bool {
+        self.iter().any(|one| one == form)
+    }
+
+    #[must_use]
+    pub const fn is_one(self) -> bool {
+        self.second.is_none()
+    }
+
+    /// `sha1`, or `sha1+sha256`.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.iter().map(CertIdForm::name).collect::<Vec<_>>().join("+")
+    }
+}
+
 /// The CertIDs of one CA in one form: all but the serial number, written once.
 #[derive(Debug, Clone)]
 pub struct CertIdTemplate {

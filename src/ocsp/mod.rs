@@ -11,7 +11,7 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-pub use cert_id::{CertIdError, CertIdForm, CertIdRef, CertIdTemplate, HashParameters};
+pub use cert_id::{CertIdError, CertIdForm, CertIdForms, CertIdRef, CertIdTemplate, HashParameters};
 pub use extensions::{MAX_NONCE_OCTETS, NonceRef};
 pub use parsed::{BasicResponse, ParseResponseError, ParsedResponse, ParsedSingleResponse, ResponsePart};
 pub use request::{MAX_CERT_IDS, OcspRequest, RequestError};

@@ -18,7 +18,7 @@ use crate::ocsp::{
     SingleResponse, error_response,
 };
 use crate::signing::{ResponderIdentity, sha256};
-use crate::snapshot::{IssuerIndex, Key, NoncePolicy, Snapshot};
+use crate::snapshot::{IssuerIndex, Key, NoncePolicy, Snapshot, WrittenCertIds};
 use crate::store::{Place, Reach};
 use crate::x509::UnixTime;
 use bytes::Bytes;
@@ -232,6 +232,8 @@ impl Asked<'_> {
     fn sign(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, bool), Refusal> {
         let Self { request, signing, key, nonce } = *self;
         let responder = &key.responder;
+        let mut together = WrittenCertIds::default();
+        self.write_pair(&mut together);
         let mut draft = Draft::new(request.len(), responder.not_after());
         for cert_id in request.cert_ids() {
             let decision = match snapshot.key_of(&cert_id) {
@@ -241,6 +243,10 @@ impl Asked<'_> {
                 _ => Ok(decide::not_ours(now)),
             };
             draft.add(cert_id.raw, &decision?, snapshot.options().validity, now)?;
+        }
+        // `unknown` is for nobody else, so there is nobody to share it with.
+        if draft.unknown == 0 {
+            draft.say_to_all(together.iter());
         }
         let data = ResponseData { produced_at: now, nonce, extended_revoke: draft.extended_revoke };
         let body = sign(&key.template, responder, &data, &draft.singles).ok_or(Refusal::Signature)?;
@@ -256,6 +262,19 @@ impl Asked<'_> {
         let is_shareable = nonce.is_none() && draft.unknown == 0;
         let answer = Answer::new(body, outcome, is_shareable.then_some(caching));
         Ok((answer, draft.ends_with_its_sources))
+    }
+
+    /// Of an answer that may be shared and is about one certificate: the two CertIDs that it speaks to, where
+    /// this form is one of a pair (RFC 9919 3.2.1).
+    fn write_pair(&self, out: &mut WrittenCertIds) {
+        if let Some(pair) = &self.key.pair
+            && self.nonce.is_none()
+            && self.request.len() == 1
+            && let Some(cert_id) = self.request.cert_ids().next()
+            && cert_id.form().is_some_and(|form| pair.forms.contains(form))
+        {
+            pair.write(&cert_id.serial_number, out);
+        }
     }
 
     /// What an answer that may be shared rests on: all its CertIDs are of the key that signed it.
@@ -334,6 +353,16 @@ impl<'a> Draft<'a> {
         self.singles.push(SingleResponse { cert_id, status: decision.status, this_update, next_update });
         Ok(())
     }
+
+    /// Says what it says of the only certificate to each of `cert_ids`; where there are none, as before.
+    fn say_to_all(&mut self, cert_ids: impl Iterator<Item = &'a [u8]>) {
+        let mut cert_ids = cert_ids.peekable();
+        if cert_ids.peek().is_some()
+            && let Some(only) = self.singles.pop()
+        {
+            self.singles.extend(cert_ids.map(|cert_id| SingleResponse { cert_id, ..only }));
+        }
+    }
 }
 
 /// The end of an answer's life before the CRL and the signer shorten it: `this_update + validity`, moved
@@ -367,7 +396,6 @@ fn sign(
     (start < whole.len()).then(|| whole.slice(start..))
 }
 
-/// SHA-256 of an answer.
 /// Room for the longest usual signature, RSA-4096.
 const SIGNATURE_OCTETS: usize = 512;
 

@@ -11,7 +11,7 @@ use super::decide::{Decision, Refusal, decide, decide_listed, not_revoked};
 use super::{Answer, Caching, Outcome, next_update};
 use crate::ocsp::{CertIdRef, CertStatus, OcspResponseStatus, ResponseData, SingleResponse};
 use crate::signing::SignError;
-use crate::snapshot::{Key, Series, Snapshot};
+use crate::snapshot::{Key, Series, Snapshot, WrittenCertIds};
 use crate::store::{AnswerRow, Candidate, Grounds, Inventoried, Reach};
 use crate::x509::{SerialNumber, UnixTime};
 use bytes::Bytes;
@@ -55,7 +55,9 @@ pub(super) fn held(
     reach: Reach,
 ) -> Result<Option<(Answer, bool)>, Refusal> {
     let Some(form) = cert_id.form() else { return Ok(None) };
-    let Some(series) = key.series.iter().find(|series| series.form == form) else { return Ok(None) };
+    let Some(series) = key.series.iter().find(|series| series.cert_ids.forms.contains(form)) else {
+        return Ok(None);
+    };
     let (view, serial) = (snapshot.view(), &cert_id.serial_number);
     let answer = view.answer(series.number, serial, reach, |row| {
         let decision = match row.grounds {
@@ -67,7 +69,7 @@ pub(super) fn held(
         };
         let ends_with_its_sources = row.next_update == end_of(&decision, key);
         Ok(still_says(&row, &decision, key, snapshot.options().validity, now)
-            .then(|| (assemble(&row, key, cert_id.raw), ends_with_its_sources)))
+            .then(|| (assemble(&row, key, series, cert_id), ends_with_its_sources)))
     });
     answer?.unwrap_or(Ok(None))
 }
@@ -95,11 +97,17 @@ fn end_of(decision: &Decision, key: &Key) -> UnixTime {
     decision.window.next_update.min(key.responder.not_after())
 }
 
-fn assemble(row: &AnswerRow<'_>, key: &Key, cert_id: &[u8]) -> Answer {
+fn assemble(row: &AnswerRow<'_>, key: &Key, series: &Series, cert_id: &CertIdRef<'_>) -> Answer {
     let AnswerRow { produced_at, this_update, next_update, status, .. } = *row;
     let data = ResponseData { produced_at, nonce: None, extended_revoke: false };
-    let single = SingleResponse { cert_id, status, this_update, next_update };
-    let unsigned = key.template.begin(&data, std::iter::once(single), row.signature.len());
+    let single = |cert_id| SingleResponse { cert_id, status, this_update, next_update };
+    let unsigned = if series.cert_ids.forms.is_one() {
+        key.template.begin(&data, std::iter::once(single(cert_id.raw)), row.signature.len())
+    } else {
+        let mut cert_ids = WrittenCertIds::default();
+        series.cert_ids.write(&cert_id.serial_number, &mut cert_ids);
+        key.template.begin(&data, cert_ids.iter().map(single), row.signature.len())
+    };
     let (buffer, start) = unsigned.finish(&key.template, row.signature);
     let (good, revoked) = if status == CertStatus::Good { (1, 0) } else { (0, 1) };
     let status = OcspResponseStatus::Successful;
@@ -114,14 +122,20 @@ pub struct Presigner<'a> {
     snapshot: &'a Snapshot,
     key: &'a Key,
     series: &'a Series,
-    cert_id: Vec<u8>,
+    cert_ids: WrittenCertIds,
     signature: Vec<u8>,
 }
 
 impl<'a> Presigner<'a> {
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, key: &'a Key, series: &'a Series) -> Self {
-        Self { snapshot, key, series, cert_id: Vec::with_capacity(128), signature: Vec::with_capacity(512) }
+        Self {
+            snapshot,
+            key,
+            series,
+            cert_ids: WrittenCertIds::default(),
+            signature: Vec::with_capacity(512),
+        }
     }
 
     /// The answer about `candidate` as of `now`, and when it is to be replaced; `None` where there
@@ -146,11 +160,11 @@ impl<'a> Presigner<'a> {
         if next_update <= now {
             return Ok(None);
         }
-        self.series.cert_ids.write(&candidate.serial_number, &mut self.cert_id);
-        let single =
-            SingleResponse { cert_id: &self.cert_id, status: decision.status, this_update, next_update };
+        self.series.cert_ids.write(&candidate.serial_number, &mut self.cert_ids);
+        let status = decision.status;
+        let single = |cert_id| SingleResponse { cert_id, status, this_update, next_update };
         let data = ResponseData { produced_at: now, nonce: None, extended_revoke: false };
-        let unsigned = self.key.template.begin(&data, std::iter::once(single), 0);
+        let unsigned = self.key.template.begin(&data, self.cert_ids.iter().map(single), 0);
         self.signature.clear();
         responder.signer().sign(unsigned.to_be_signed(), &mut self.signature)?;
         let grounds = match (decision.status, candidate.listed) {

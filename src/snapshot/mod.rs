@@ -16,7 +16,7 @@ mod tests;
 
 pub use published::Published;
 pub use scopes::{Coverage, Covers, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
-pub use series::Series;
+pub use series::{CertIds, Series, WrittenCertIds};
 
 use crate::ocsp::{CertIdRef, ResponseTemplate};
 use crate::signing::ResponderIdentity;
@@ -115,6 +115,8 @@ pub struct IssuerKey {
     pub template: Arc<ResponseTemplate>,
     /// What is signed beforehand, one for each form of CertIDs; usually none.
     pub series: Arc<[Series]>,
+    /// Two forms of CertIDs that are answered together; usually none.
+    pub pair: Option<Arc<CertIds>>,
 }
 
 impl IssuerKey {
@@ -125,7 +127,7 @@ impl IssuerKey {
             responder.signer().algorithm().algorithm_identifier(),
             responder.certs_der(),
         );
-        Self { certificate, responder, template: Arc::new(template), series: Arc::new([]) }
+        Self { certificate, responder, template: Arc::new(template), series: Arc::new([]), pair: None }
     }
 
     /// Its answers name the responder by subject instead of by key. Not once it has series: they are of answers
@@ -148,6 +150,8 @@ pub struct Key {
     pub template: Arc<ResponseTemplate>,
     /// What is signed beforehand.
     pub series: Arc<[Series]>,
+    /// Two forms of CertIDs that are answered together.
+    pub pair: Option<Arc<CertIds>>,
     pub scopes: ScopeSet,
     /// With a complete inventory a serial number outside it was not issued.
     pub inventory: InventoryState,
@@ -192,6 +196,7 @@ impl Snapshot {
                     responder: Arc::clone(&key.responder),
                     template: Arc::clone(&key.template),
                     series: Arc::clone(&key.series),
+                    pair: key.pair.clone(),
                     scopes: ScopeSet::of_key(
                         view.scopes(),
                         view.distribution_points(),

@@ -1,17 +1,45 @@
-//! Series of pre-signed answers: what the answers of one key in one form of CertIDs have in common.
+//! What answers of one key have in common: to which CertIDs they speak, and those signed beforehand as a series.
 
 use super::IssuerKey;
-use crate::ocsp::{CertIdForm, CertIdTemplate};
+use crate::ocsp::{CertIdForm, CertIdForms, CertIdTemplate};
 use crate::signing::{Sha256Stream, digest};
 use crate::store::SeriesNumber;
+use crate::x509::SerialNumber;
 
-/// The answers that one key signs beforehand for one CA, to CertIDs of one form.
+/// The CertIDs of one CA key that an answer about one certificate holds.
+#[derive(Debug, Clone)]
+pub struct CertIds {
+    pub forms: CertIdForms,
+    templates: Vec<CertIdTemplate>,
+}
+
+/// The CertIDs of one certificate, written out; to be used again for the next one.
+#[derive(Debug, Clone, Default)]
+pub struct WrittenCertIds(Vec<Vec<u8>>);
+
+impl CertIds {
+    /// Writes those of `serial_number` to `out`, in place of what is there.
+    pub fn write(&self, serial_number: &SerialNumber, out: &mut WrittenCertIds) {
+        out.0.resize_with(self.templates.len(), Vec::new);
+        for (template, out) in self.templates.iter().zip(&mut out.0) {
+            template.write(serial_number, out);
+        }
+    }
+}
+
+impl WrittenCertIds {
+    /// In the order in which answers list them.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        self.0.iter().map(Vec::as_slice)
+    }
+}
+
+/// The answers that one key signs beforehand for one CA, to CertIDs of one form, or of two at once.
 #[derive(Debug, Clone)]
 pub struct Series {
-    pub form: CertIdForm,
     pub number: SeriesNumber,
     /// The CertIDs that are asked about.
-    pub cert_ids: CertIdTemplate,
+    pub cert_ids: CertIds,
 }
 
 impl IssuerKey {
@@ -19,10 +47,10 @@ impl IssuerKey {
     /// signer, another certificate of the same signer, another name or key of the CA, another archive
     /// cutoff: each is another series, so that no signature is ever put beside what it was not made for.
     #[must_use]
-    pub fn series_name(&self, form: CertIdForm) -> [u8; 32] {
+    pub fn series_name(&self, forms: CertIdForms) -> [u8; 32] {
         let mut name = Sha256Stream::new();
         for part in [
-            form.name().as_bytes(),
+            forms.name().as_bytes(),
             self.certificate.subject(),
             self.certificate.public_key().bits(),
             self.responder.certificate().unwrap_or(&self.certificate).der(),
@@ -36,9 +64,18 @@ impl IssuerKey {
 
     /// Its series with this number.
     #[must_use]
-    pub fn series_of(&self, form: CertIdForm, number: SeriesNumber) -> Series {
-        let name = digest(form.hash, self.certificate.subject());
-        let key = digest(form.hash, self.certificate.public_key().bits());
-        Series { form, number, cert_ids: CertIdTemplate::new(form, name.as_ref(), key.as_ref()) }
+    pub fn series_of(&self, forms: CertIdForms, number: SeriesNumber) -> Series {
+        Series { number, cert_ids: self.cert_ids(forms) }
+    }
+
+    /// The CertIDs of its certificates in these forms.
+    #[must_use]
+    pub fn cert_ids(&self, forms: CertIdForms) -> CertIds {
+        let template = |form: CertIdForm| {
+            let name = digest(form.hash, self.certificate.subject());
+            let key = digest(form.hash, self.certificate.public_key().bits());
+            CertIdTemplate::new(form, name.as_ref(), key.as_ref())
+        };
+        CertIds { forms, templates: forms.iter().map(template).collect() }
     }
 }

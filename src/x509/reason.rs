@@ -36,7 +36,21 @@ impl CrlReason {
     /// The reason with this ENUMERATED value.
     #[must_use]
     pub fn from_value(value: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.value() == value)
+        // No search: it is asked for each of the entries of a CRL, and for each row that is read.
+        const OF_VALUE: [Option<CrlReason>; 11] = [
+            Some(CrlReason::Unspecified),
+            Some(CrlReason::KeyCompromise),
+            Some(CrlReason::CaCompromise),
+            Some(CrlReason::AffiliationChanged),
+            Some(CrlReason::Superseded),
+            Some(CrlReason::CessationOfOperation),
+            Some(CrlReason::CertificateHold),
+            None,
+            Some(CrlReason::RemoveFromCrl),
+            Some(CrlReason::PrivilegeWithdrawn),
+            Some(CrlReason::AaCompromise),
+        ];
+        OF_VALUE.get(usize::from(value)).copied().flatten()
     }
 
     #[must_use]

@@ -50,6 +50,27 @@ impl SerialNumber {
         Ok(Self { octets, len: content.len() as u8 })
     }
 
+    /// The first `len` octets of `window`: as [`SerialNumber::from_der_content`] would have them, for the numbers
+    /// that nearly all serials are, positive ones of up to 20 octets; `None` for all others. Without a copy of
+    /// an unknown length, which would cost more than reading all else of an entry of a CRL.
+    pub(super) fn usual(window: &[u8; 24], len: usize) -> Option<Self> {
+        let [first, second, ..] = *window;
+        if len == 0 || len > 20 || first >= 0x80 || (first == 0 && second < 0x80) {
+            return None;
+        }
+        let front = u128::from_be_bytes(*window.first_chunk()?);
+        let back = u64::from_be_bytes(*window.last_chunk()?);
+        let (front, back) = if len <= 16 {
+            (front & (u128::MAX << (8 * (16 - len))), 0)
+        } else {
+            (front, back & (u64::MAX << (8 * (24 - len))))
+        };
+        let mut octets = [0; Self::MAX_OCTETS];
+        *octets.first_chunk_mut()? = front.to_be_bytes();
+        *octets.last_chunk_mut()? = *back.to_be_bytes().first_chunk::<5>()?;
+        Some(Self { octets, len: len as u8 })
+    }
+
     fn check(content: &[u8]) -> Result<(), SerialNumberError> {
         match content {
             [] => return Err(SerialNumberError::Empty),

@@ -133,28 +133,26 @@ impl UnixTime {
     /// From the content of a `UTCTime`, `YYMMDDHHMMSSZ`: 1950 to 2049 (RFC 5280 4.1.2.5.1).
     #[must_use]
     pub fn from_utc_time(content: &[u8]) -> Option<Self> {
-        let [digits @ .., b'Z'] = content else { return None };
-        if digits.len() != 12 {
-            return None;
-        }
-        let year = number(&digits[..2])?;
-        let year = if year < 50 { 2000 + year } else { 1900 + year };
-        Self::from_digits(year, &digits[2..])
+        let (digits, b"Z") = content.split_first_chunk()? else { return None };
+        Self::from_digits(digits, |year| if year < 50 { 2000 + year } else { 1900 + year })
     }
 
     /// From the content of a `GeneralizedTime`, `YYYYMMDDHHMMSSZ`: no fractions, no offset.
     #[must_use]
     pub fn from_generalized_time(content: &[u8]) -> Option<Self> {
-        let [digits @ .., b'Z'] = content else { return None };
-        if digits.len() != 14 {
-            return None;
-        }
-        Self::from_digits(number(&digits[..4])?, &digits[4..])
+        let ([a, b], content) = content.split_first_chunk()?;
+        let (digits, b"Z") = content.split_first_chunk()? else { return None };
+        let [century, ..] = pairs([*a, *b, b'0', b'0', b'0', b'0', b'0', b'0'])?;
+        Self::from_digits(digits, |year| 100 * century + year)
     }
 
-    fn from_digits(year: u32, rest: &[u8]) -> Option<Self> {
-        let part = |at: usize| number(rest.get(at..at + 2)?);
-        Self::from_civil(i64::from(year), part(0)?, part(2)?, part(4)?, part(6)?, part(8)?)
+    /// From `YYMMDDHHMMSS`, and the year that its two digits stand for.
+    fn from_digits(digits: &[u8; 12], year: impl Fn(i64) -> i64) -> Option<Self> {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *digits;
+        let [two_digits, month, day, hour] = pairs([a, b, c, d, e, f, g, h])?;
+        let [minute, second, ..] = pairs([i, j, k, l, b'0', b'0', b'0', b'0'])?;
+        let [month, day, hour, minute, second] = [month, day, hour, minute, second].map(|n| n as u32);
+        Self::from_civil(year(two_digits), month, day, hour, minute, second)
     }
 
     /// From a `Time` element: a `UTCTime` or a `GeneralizedTime`. RFC 5280 wants `UTCTime` through
@@ -177,8 +175,17 @@ impl UnixTime {
     }
 }
 
-fn number(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
+/// Four numbers of two digits each. All at once: a large CRL has ten million times in it, and digit by digit
+/// they cost more than all the rest of an entry.
+fn pairs(digits: [u8; 8]) -> Option<[i64; 4]> {
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    let all = u64::from_le_bytes(digits);
+    // Digits are 30 to 39, and stay below 40 with six more.
+    let is_all_digits =
+        all & HIGH == 0x3030_3030_3030_3030 && (all.wrapping_add(0x0606_0606_0606_0606)) & HIGH == all & HIGH;
+    let ones = all & !HIGH;
+    let [a, _, b, _, c, _, d, _] = (10 * ones + (ones >> 8)).to_le_bytes();
+    is_all_digits.then_some([a, b, c, d].map(i64::from))
 }
 
 /// `2026-11-22T17:35:00Z`

@@ -1,8 +1,9 @@
 //! `[response]`, `[guard]` and `[fetch]`: how answers are made, what a CRL may not do, how one is fetched.
 
 use super::{MAX_WORKERS, Walk, values};
-use crate::config::document::Section;
+use crate::config::document::{Field, Section};
 use crate::config::{FetchOptions, Guard, NoncePolicy, Profile, Response};
+use crate::ocsp::CertIdForms;
 use std::time::Duration;
 
 const DEFAULT_VALIDITY: Duration = Duration::from_secs(24 * 3600);
@@ -24,6 +25,7 @@ impl Walk<'_> {
             nonce: NoncePolicy::default(),
             verify_every: DEFAULT_VERIFY_EVERY,
             archive_cutoff: None,
+            pair: None,
             presign: Vec::new(),
             presign_limit: None,
             refresh_threads: 0,
@@ -53,9 +55,28 @@ impl Walk<'_> {
         {
             response.verify_every = number;
         }
+        if let Some(field) = section.take("pair") {
+            response.pair = self.pair(&field);
+        }
         self.presigning(&mut section, &mut response);
         section.finish(&mut self.problems);
         response
+    }
+
+    fn pair(&mut self, field: &Field<'_>) -> Option<CertIdForms> {
+        let usage = "pair = [\"sha1\", \"sha256\"]";
+        let before = self.problems.count();
+        let mut forms = Vec::new();
+        for (item, text) in field.texts(&mut self.problems, usage) {
+            forms.extend(self.accept(&item, values::cert_id_form(text, &forms)));
+        }
+        match forms[..] {
+            [first, second] => return Some(CertIdForms::pair(first, second)),
+            // What is wrong with one of them has been said.
+            _ if self.problems.count() > before => {}
+            _ => field.wrong(&mut self.problems, "two forms of CertIDs make a pair".to_owned(), usage),
+        }
+        None
     }
 
     fn presigning(&mut self, section: &mut Section<'_>, response: &mut Response) {

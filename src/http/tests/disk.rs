@@ -31,8 +31,9 @@ fn readers(read: Duration) -> (Vec<ThreadId>, ThreadId) {
     let readers = Arc::default();
     let slow = Slow { read, readers: Arc::clone(&readers) };
     let service = OcspService::new(slow, Arc::clone(&metrics), clock, Limits::default());
-    let server =
-        Server::run(Arc::clone(&metrics), move |listener, shutdown| serve_ocsp(listener, service, shutdown));
+    let server = Server::run(Arc::clone(&metrics), move |listener, shutdown| {
+        serve_ocsp(listener, None, service, shutdown)
+    });
     let mut client = server.connect();
     for _ in 0..10 {
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\x30\x02\x05\x00");

@@ -1,16 +1,21 @@
 //! Answers that were signed beforehand, against what a fresh answer says.
 
 use super::*;
-use crate::ocsp::CertIdForm;
+use crate::ocsp::{CertIdForm, CertIdForms};
 use crate::signing::test_pki::Issuance;
 use crate::snapshot::test_setting::{DAY, HOUR, delegates, revoked, serial};
 use crate::store::{SerialBound, SeriesNumber};
 use crate::x509::CrlReason;
 
-const SHA1: CertIdForm = CertIdForm { hash: HashAlgorithm::Sha1, has_null: true };
+pub(super) const SHA1: CertIdForm = CertIdForm { hash: HashAlgorithm::Sha1, has_null: true };
 
 /// Has the issuer at `index` sign beforehand with all its keys.
 fn configure(setting: &mut Setting, index: usize, forms: &[CertIdForm]) {
+    let forms: Vec<_> = forms.iter().copied().map(CertIdForms::one).collect();
+    configure_forms(setting, index, &forms);
+}
+
+pub(super) fn configure_forms(setting: &mut Setting, index: usize, forms: &[CertIdForms]) {
     let Setting { store, issuers, .. } = setting;
     for key in &mut issuers[index].keys {
         let series = forms.iter().map(|form| {
@@ -22,7 +27,7 @@ fn configure(setting: &mut Setting, index: usize, forms: &[CertIdForm]) {
 }
 
 /// Signs all there is, as of `now`.
-fn presign_at(setting: &Setting, now: UnixTime) -> u32 {
+pub(super) fn presign_at(setting: &Setting, now: UnixTime) -> u32 {
     let snapshot = setting.snapshot();
     let mut signed = 0;
     for key in snapshot.keys() {
@@ -43,7 +48,7 @@ fn presign_at(setting: &Setting, now: UnixTime) -> u32 {
     signed
 }
 
-fn asked(ca: &Certificate, form: CertIdForm, serial: &SerialNumber) -> Vec<u8> {
+pub(super) fn asked(ca: &Certificate, form: CertIdForm, serial: &SerialNumber) -> Vec<u8> {
     let mut algorithm = element(tag::OBJECT_IDENTIFIER, &[form.hash.oid()]);
     if form.has_null {
         algorithm.extend([tag::NULL, 0]);
@@ -56,7 +61,7 @@ fn asked(ca: &Certificate, form: CertIdForm, serial: &SerialNumber) -> Vec<u8> {
 }
 
 /// Serials 1 and 2 are issued, 3 is issued and revoked, 4 is revoked and not on record.
-fn presigning() -> One {
+pub(super) fn presigning() -> One {
     let mut one = one();
     one.setting.issued(one.number, &[(serial(1), None), (serial(2), None), (serial(3), None)]);
     one.load(
@@ -69,7 +74,7 @@ fn presigning() -> One {
 }
 
 impl One {
-    fn ask_form(&self, form: CertIdForm, serial: &SerialNumber, now: UnixTime) -> Answer {
+    pub(super) fn ask_form(&self, form: CertIdForm, serial: &SerialNumber, now: UnixTime) -> Answer {
         let request = request(&[asked(&self.authority.certificate, form, serial)], None);
         Responder::new().respond(&self.setting.snapshot(), &request, now)
     }

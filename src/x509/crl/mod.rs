@@ -13,6 +13,7 @@ mod extensions;
 mod parser;
 #[cfg(test)]
 pub(crate) mod tests;
+mod usual;
 
 pub use armor::{Armor, ArmorError};
 pub use extensions::{CertificateKinds, CrlExtensions, IssuingDistributionPoint, MAX_EXTENSIONS};

@@ -1,6 +1,7 @@
 //! The push parser: octets in, a visitor's calls out.
 
 use super::extensions::EntryExtensions;
+use super::usual;
 use super::{CrlEntry, CrlError, CrlExtensions, CrlHeader, CrlTrailer, CrlVisitor, Expected};
 use crate::asn1::{DerError, Reader, parse_header, tag};
 use crate::x509::{CrlReason, SerialNumber, UnixTime};
@@ -266,6 +267,7 @@ impl CrlParser {
         let visible = octets.get(..left).unwrap_or(octets);
         let mut reader = Reader::new(visible);
         while !reader.is_empty() {
+            reader = Reader::new(self.usual_entries(reader.rest(), visitor)?);
             let at = self.used + (visible.len() - reader.rest().len()) as u64;
             let malformed = |why| CrlError::Malformed { at, why };
             match parse_header(reader.rest()) {
@@ -297,6 +299,31 @@ impl CrlParser {
             return Ok(Some(used));
         }
         Ok((used > 0).then_some(used))
+    }
+
+    /// Reads entries as most are, up to the first that is not one or stands too near the end; what is left.
+    fn usual_entries<'a, V: CrlVisitor>(
+        &mut self,
+        octets: &'a [u8],
+        visitor: &mut V,
+    ) -> Result<&'a [u8], V::Error> {
+        let is_v2 = self.header.as_ref().is_some_and(|header| header.is_v2);
+        let mut rest = octets;
+        // A whole window stands inside `revokedCertificates`, so the entry in it does too.
+        while let Some(entry) = rest.first_chunk().and_then(usual::read)
+            && (is_v2 || entry.reason.is_none())
+        {
+            rest = rest.get(entry.octets..).unwrap_or_default();
+            self.entries += 1;
+            self.says_remove_from_crl |= entry.reason == Some(CrlReason::RemoveFromCrl);
+            let extensions = EntryExtensions { reason: entry.reason, ..EntryExtensions::default() };
+            visitor.entry(&CrlEntry {
+                serial_number: entry.serial_number,
+                revocation: extensions.revocation(entry.time),
+                certificate_issuer: None,
+            })?;
+        }
+        Ok(rest)
     }
 
     fn entry<V: CrlVisitor>(

@@ -1,11 +1,11 @@
 //! The same octets in other pieces, fewer of them, or changed ones; and what another parser says.
 
 use super::builder::{
-    TestCrl, crl_number, entry, generalized, idp, idp_uri, integer, invalidity, key_identifier, reason,
-    revoked, sequence, tlv, utc,
+    TestCrl, crl_number, entry, extension, generalized, idp, idp_uri, integer, invalidity, key_identifier,
+    reason, revoked, sequence, tlv, utc,
 };
 use super::*;
-use crate::asn1::tag;
+use crate::asn1::{self, tag};
 use crate::x509::CrlReason;
 use ::der::{Decode, Encode};
 use proptest::prelude::*;
@@ -101,7 +101,7 @@ fn lengths_that_lie_by_one_in_any_element_are_never_accepted() {
 fn find_lengths(der: &[u8], base: usize, found: &mut Vec<usize>) {
     let mut at = 0;
     while at < der.len() {
-        let (element, header, content) = crate::asn1::parse_header(&der[at..]).unwrap();
+        let (element, header, content) = asn1::parse_header(&der[at..]).unwrap();
         found.push(base + at + header - 1);
         if element & 0x20 != 0 {
             find_lengths(&der[at + header..at + header + content], base + at + header, found);
@@ -187,7 +187,7 @@ fn judge(crl: &[u8]) {
     assert_eq!(trailer.signature, theirs.signature.raw_bytes());
     let number = tbs.crl_extensions.iter().flatten().find_map(|extension| {
         let value = extension.extn_value.as_bytes();
-        (extension.extn_id.as_bytes() == crate::asn1::CRL_NUMBER)
+        (extension.extn_id.as_bytes() == asn1::CRL_NUMBER)
             .then(|| CrlNumber::from_der(value).unwrap().0.as_bytes().to_vec())
     });
     assert_eq!(trailer.extensions.crl_number, number);
@@ -197,7 +197,7 @@ fn judge(crl: &[u8]) {
         assert_eq!(serial.as_bytes(), theirs.serial_number.as_bytes());
         assert_eq!(revocation.time.seconds(), their_seconds(theirs.revocation_date));
         let reason = theirs.crl_entry_extensions.iter().flatten().find_map(|extension| {
-            (extension.extn_id.as_bytes() == crate::asn1::REASON_CODE)
+            (extension.extn_id.as_bytes() == asn1::REASON_CODE)
                 .then(|| TheirReason::from_der(extension.extn_value.as_bytes()).unwrap() as u8)
         });
         assert_eq!(revocation.reason.map(CrlReason::value), reason.filter(|value| *value != 0));
@@ -262,7 +262,7 @@ proptest! {
         prop_assert_eq!(whole.is_ok(), parse_in(&der, piece).is_ok());
         if let Ok((witness, trailer)) = whole {
             prop_assert_eq!(trailer.octets as usize, der.len());
-            let (_, header, content) = crate::asn1::parse_header(&der).unwrap();
+            let (_, header, content) = asn1::parse_header(&der).unwrap();
             prop_assert_eq!(header + content, der.len());
             prop_assert_eq!(&witness.signed[..], &der[header..header + witness.signed.len()]);
         }
@@ -279,5 +279,45 @@ proptest! {
             let _ = armor.push(octets);
         }
         let _ = armor.finish();
+    }
+
+    /// Pushed octet by octet no entry ever stands whole with what follows it, so the general way reads it.
+    #[test]
+    fn the_way_of_usual_entries_and_the_general_one_give_the_same(
+        entries in prop::collection::vec(
+            (prop::collection::vec(any::<u8>(), 0..=23), 0..5u8, 0..13u8, 0..8u8),
+            1..20,
+        ),
+        is_v1 in prop::bool::weighted(0.1),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        piece in 65..300usize,
+    ) {
+        let entries = entries.iter().map(|(serial, time, code, more)| {
+            let time = match time {
+                0 => tlv(tag::GENERALIZED_TIME, b"20500102030405Z"),
+                1 => tlv(tag::GENERALIZED_TIME, b"20240230000000Z"),
+                2 => utc("240229235959Z"),
+                3 => utc("49123123595:Z"),
+                _ => utc("500101000000Z"),
+            };
+            let mut content = [tlv(tag::INTEGER, serial), time].concat();
+            let code = extension(asn1::REASON_CODE, false, &tlv(tag::ENUMERATED, &[*code]));
+            match more {
+                0 => {}
+                1 => content.extend(sequence(&[code.clone(), code])),
+                2 => content.extend(sequence(&[])),
+                _ => content.extend(sequence(&[code])),
+            }
+            sequence(&[content])
+        });
+        let crl = TestCrl { entries: Some(entries.collect()), ..TestCrl::new() };
+        let mut der = if is_v1 { TestCrl { version: None, extensions: None, ..crl }.der() } else { crl.der() };
+        for (place, octet) in &changes {
+            let place = place.index(der.len());
+            der[place] = *octet;
+        }
+        let general = parse_in(&der, 1);
+        prop_assert_eq!(&parse(&der), &general);
+        prop_assert_eq!(&parse_in(&der, piece), &general);
     }
 }
