@@ -196,10 +196,7 @@ impl Metrics {
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let families = Families(&registry);
-        let version = [("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into();
-        let build =
-            Opts::new("ocsprey_build_info", "1; the label says which version runs.").const_labels(version);
-        families.add(IntGauge::with_opts(build)?)?.set(1);
+        families.build_info()?;
         let requests = families.counters(
             "ocsp_requests_total",
             "OCSP requests by result. good, revoked and unknown count once for each certificate answered, \
@@ -372,6 +369,15 @@ impl Families<'_> {
     /// A counter without labels.
     fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
         self.add(IntCounter::new(name, help)?)
+    }
+
+    /// Says which version runs.
+    fn build_info(&self) -> Result<(), prometheus::Error> {
+        let version = [("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into();
+        let build =
+            Opts::new("ocsprey_build_info", "1; the label says which version runs.").const_labels(version);
+        self.add(IntGauge::with_opts(build)?)?.set(1);
+        Ok(())
     }
 
     /// A gauge without labels.

@@ -67,7 +67,7 @@ fn ending_signers(loaded: &[LoadedIssuer], clock: &Clock) -> Vec<Fault> {
     let now = clock.now();
     let keys = loaded.iter().flat_map(|issuer| issuer.keys.iter().map(move |key| (&issuer.name, key)));
     let fault = |name, why| Fault::new(format!("issuer \"{name}\" signer"), why);
-    keys.filter_map(|(name, key)| Some(fault(name, signer_life::ending(&key.responder, now)?))).collect()
+    keys.flat_map(|(name, key)| signer_life::endings(key, now).map(move |why| fault(name, why))).collect()
 }
 
 fn check_crls(config: &Config, clock: &Clock) -> Vec<Fault> {

@@ -43,13 +43,14 @@ pub(super) fn of_server(shared: &Shared) -> Status {
             signers: issuer
                 .keys
                 .iter()
-                .map(|key| SignerStatus {
-                    subject: key
+                .flat_map(|key| key.signatories.all().map(move |one| (key, one)))
+                .map(|(key, one)| SignerStatus {
+                    subject: one
                         .responder
                         .certificate()
                         .map_or_else(|| key.certificate.subject_text(), Certificate::subject_text),
-                    algorithm: key.responder.signer().algorithm().name().to_owned(),
-                    not_after: key.responder.not_after().to_string(),
+                    algorithm: one.algorithm().name().to_owned(),
+                    not_after: one.responder.not_after().to_string(),
                 })
                 .collect(),
             inventory: keys().find_map(|key| inventory_rows(key.inventory)),
@@ -239,7 +240,8 @@ pub(super) fn measure(snapshot: &Snapshot, metrics: &Metrics, store_bytes: u64) 
         handles.crl_next_update.set(nearest.map_or(0, UnixTime::seconds));
         handles.crl_scopes.set(gauge(of_issuer().count() as u64));
         handles.crl_entries.set(gauge(of_issuer().map(|one| one.entries).sum()));
-        let signer = issuer.keys.iter().map(|key| key.responder.not_after()).min();
+        let signers = issuer.keys.iter().flat_map(|key| key.signatories.all());
+        let signer = signers.map(|one| one.responder.not_after()).min();
         handles.signer_not_after.set(signer.map_or(0, UnixTime::seconds));
     }
 }

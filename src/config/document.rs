@@ -40,6 +40,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("fetch", "max_size"),
     ("issuer", "certificate"),
     ("issuer", "signer"),
+    ("issuer", "signers"),
     ("issuer", "crls"),
     ("issuer", "crl_issuers"),
     ("issuer", "scopes"),

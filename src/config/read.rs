@@ -9,8 +9,8 @@ mod tls;
 use super::document::{Field, NumberOrText, Problems, Section, nearest};
 use super::values::{self, Wrong};
 use super::{
-    Admin, Config, ConfigError, Covers, CrlSource, GenerationConfig, IssuerConfig, ScopesPolicy, Server,
-    SignerConfig, StoreConfig, Unlisted,
+    Admin, Config, ConfigError, Covers, CrlSource, FurtherSigner, GenerationConfig, IssuerConfig,
+    ScopesPolicy, Server, SignerConfig, StoreConfig, Unlisted,
 };
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -206,6 +206,7 @@ impl Walk<'_> {
         let certificate = self.required_path(&mut section, "certificate", "certificate = \"auth-ca.pem\"");
         let certificate = certificate.unwrap_or_default();
         let signer = self.signer(&mut section, &certificate);
+        let signers = self.signers(&mut section, &certificate);
         let crls = section.take("crls").map(|field| self.crl_sources(&field)).unwrap_or_default();
         let crl_issuers = section.take("crl_issuers").map(|field| self.paths(&field)).unwrap_or_default();
         let scopes = section.take("scopes").and_then(|field| self.scopes(&field)).unwrap_or_default();
@@ -230,6 +231,7 @@ impl Walk<'_> {
             name: name.unwrap_or_default(),
             certificate,
             signer,
+            signers,
             crls,
             crl_issuers,
             scopes,
@@ -264,8 +266,9 @@ impl Walk<'_> {
             self.required_path(&mut section, "certificate", "certificate = \"auth-ca-2019.pem\"");
         let certificate = certificate.unwrap_or_default();
         let signer = self.signer(&mut section, &certificate);
+        let signers = self.signers(&mut section, &certificate);
         section.finish(&mut self.problems);
-        GenerationConfig { certificate, signer }
+        GenerationConfig { certificate, signer, signers }
     }
 
     fn signer(&mut self, section: &mut Section<'_>, ca: &Path) -> SignerConfig {
@@ -274,10 +277,29 @@ impl Walk<'_> {
         let path = section.key("signer.");
         let Some(field) = section.require("signer", &mut self.problems, example) else { return nobody };
         let Some(mut signer) = self.table(&field, &path, example) else { return nobody };
-        let certificate = signer.take("certificate").and_then(|field| self.path(&field));
-        let key = self.required_path(&mut signer, "key", "key = \"auth-ocsp.key\"");
+        let found = self.signer_of(&mut signer, ca);
         signer.finish(&mut self.problems);
+        found
+    }
+
+    fn signer_of(&mut self, signer: &mut Section<'_>, ca: &Path) -> SignerConfig {
+        let certificate = signer.take("certificate").and_then(|field| self.path(&field));
+        let key = self.required_path(signer, "key", "key = \"auth-ocsp.key\"");
         SignerConfig { certificate: certificate.unwrap_or(ca.into()), key: key.unwrap_or_default() }
+    }
+
+    fn signers(&mut self, section: &mut Section<'_>, ca: &Path) -> Vec<FurtherSigner> {
+        let path = section.key("signers ");
+        let Some(field) = section.take("signers") else { return Vec::new() };
+        let example = "signers = [{ certificate = \"auth-ocsp-p384.pem\", key = \"auth-ocsp-p384.key\" }]";
+        let tables = field.sections(&mut self.problems, example, |place, _| format!("{path}{place} "));
+        let one = |mut section: Section<'_>| {
+            let signer = self.signer_of(&mut section, ca);
+            let presign = self.cert_id_forms(&mut section);
+            section.finish(&mut self.problems);
+            FurtherSigner { signer, presign }
+        };
+        tables.into_iter().map(one).collect()
     }
 
     fn crl_sources(&mut self, field: &Field<'_>) -> Vec<CrlSource> {

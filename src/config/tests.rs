@@ -4,6 +4,7 @@ use super::*;
 
 mod files;
 mod sections;
+mod signers;
 mod tls;
 
 const ISSUER: &str = r#"
@@ -37,10 +38,7 @@ fn problems_in_issuer(text: &str) -> Vec<String> {
     problems(&format!("{ISSUER}{text}"))
 }
 
-#[test]
-fn contract_3_every_key_of_the_contract_is_understood() {
-    let config = parse(
-        r#"
+const EVERY_KEY: &str = r#"
 [server]
 listen  = ["127.0.0.1:8080", "[::1]:8080"]
 workers = 3
@@ -91,9 +89,11 @@ retention   = "10years"
 [[issuer.generation]]
 certificate = "auth-ca-2019.pem"
 signer      = { key = "auth-ca-2019.key" }
-"#,
-    )
-    .unwrap();
+"#;
+
+#[test]
+fn contract_3_every_key_of_the_contract_is_understood() {
+    let config = parse(EVERY_KEY).unwrap();
     let at = |name: &str| PathBuf::from("/etc/ocsprey").join(name);
     let expected = Config {
         file: at("ocsprey.toml"),
@@ -126,6 +126,7 @@ signer      = { key = "auth-ca-2019.key" }
             name: "user-authentication".into(),
             certificate: at("auth-ca.pem"),
             signer: SignerConfig { certificate: at("auth-ocsp.pem"), key: "/keys/auth-ocsp.key".into() },
+            signers: Vec::new(),
             crls: vec![
                 CrlSource::Folder(at("crl/auth/")),
                 CrlSource::File(at("one.crl")),
@@ -140,6 +141,7 @@ signer      = { key = "auth-ca-2019.key" }
             generations: vec![GenerationConfig {
                 certificate: at("auth-ca-2019.pem"),
                 signer: SignerConfig { certificate: at("auth-ca-2019.pem"), key: at("auth-ca-2019.key") },
+                signers: Vec::new(),
             }],
         }],
     };

@@ -20,5 +20,6 @@ mod openssl;
 mod presigned;
 mod refused_crls;
 mod sample_configuration;
+mod signers;
 mod support;
 mod urls;
