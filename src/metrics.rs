@@ -18,7 +18,7 @@ mod records;
 mod totals;
 
 pub use admission::HandshakeCounters;
-pub use records::UsageMetrics;
+pub use records::{AuditMetrics, UsageMetrics};
 pub use totals::Totals;
 
 use crate::ocsp::OcspResponseStatus;
@@ -165,6 +165,7 @@ pub struct Metrics {
     pub tls_handshakes: HandshakeCounters,
     pub store_bytes: IntGauge,
     pub usage: Arc<UsageMetrics>,
+    pub audit: Arc<AuditMetrics>,
     /// 1 while every issuer can answer; whoever renders the metrics says so first.
     pub ready: IntGauge,
 }
@@ -287,6 +288,7 @@ impl Metrics {
             tls_handshakes: HandshakeCounters::new(&families)?,
             connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
             usage: Arc::new(UsageMetrics::new(&families)?),
+            audit: Arc::new(AuditMetrics::new(&families)?),
             store_bytes: families.gauge("store_bytes", "Octets of the store on disk.")?,
             ready: families.gauge("ocsp_ready",
                 "1 while every issuer can answer, 0 otherwise; /readyz has the reasons. Aim: 1 for 99.95 percent \

@@ -28,9 +28,10 @@ mod workers;
 pub use check::{Findings, check};
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
-pub use records::usage_report;
+pub use records::{audit_key, usage_report};
 pub use serve::serve;
 
+use crate::audit::AuditError;
 use crate::cli::InventoryError;
 use crate::config::Config;
 use crate::http::ListenError;
@@ -80,6 +81,9 @@ pub enum AppError {
     Listen(#[from] ListenError),
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] MetricsError),
+    /// Its message begins with what it is about.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A key did not sign beforehand.
     #[error("an OCSP signer: {0}")]
     Presign(SignError),

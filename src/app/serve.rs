@@ -57,7 +57,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         tls: tls.clone(),
     });
 
-    let records = Records::start(config, &shared)?;
+    let count = workers::count(config.server.workers);
+    let records = Records::start(config, &shared, count)?;
     let shutdown = Shutdown::new();
     let admin = config.admin.listen.map(listen).transpose()?;
     let answering = Answering {
@@ -67,11 +68,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         clock,
         limits: Limits::default(),
         tls,
-        records: records.of_a_worker(),
     };
-    let count = workers::count(config.server.workers);
-    let workers = workers::start(&config.server, count, &answering, &shutdown)?;
-    drop(answering);
+    let workers = workers::start(&config.server, count, &answering, &records, &shutdown)?;
 
     let (commands, inbox) = channel();
     let max_crl_size = usize::try_from(config.admin.max_crl_size).unwrap_or(usize::MAX);

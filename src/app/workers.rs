@@ -2,7 +2,7 @@
 //! on every address, so that nothing is shared between them but the snapshot (design: decision 2).
 
 use super::AppError;
-use super::records::WorkerRecords;
+use super::records::{Records, WorkerRecords};
 use crate::clock::Clock;
 use crate::config::Server;
 use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, Tls, listen, serve_ocsp};
@@ -32,8 +32,6 @@ pub(super) struct Answering {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub limits: Limits,
-    /// What is kept of answers; nothing, if nothing is configured.
-    pub records: WorkerRecords,
     /// Of the addresses in `server.tls`.
     pub tls: Option<Arc<Tls>>,
 }
@@ -50,6 +48,7 @@ pub(super) fn start(
     server: &Server,
     count: usize,
     answering: &Answering,
+    records: &Records,
     shutdown: &Shutdown,
 ) -> Result<Vec<JoinHandle<()>>, AppError> {
     let mut sockets = Vec::with_capacity(count);
@@ -70,7 +69,7 @@ pub(super) fn start(
             answering.clock.clone(),
             answering.limits.clone(),
         );
-        let records = answering.records.clone();
+        let records = records.of_worker(index);
         let service = match records.witness() {
             Some(witness) => service.witnessed_by(witness),
             None => service,

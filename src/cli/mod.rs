@@ -5,6 +5,8 @@
 //! `error: WHAT: WHY (HINT)`, several errors are several such lines; the exit code is an [`Exit`].
 //! Nothing here panics, not even when standard output is a pipe that was closed.
 
+mod audit_prove;
+mod audit_verify;
 mod check;
 mod crl_drop;
 mod crl_ingest;
@@ -80,6 +82,9 @@ enum Command {
     Inventory(InventoryCommand),
     Presign(presign::PresignArgs),
     Status(status::StatusArgs),
+    /// Look whether the audit log is as it was written, or for what was answered
+    #[command(subcommand, after_help = "Example:\n  ocsprey audit verify --config ocsprey.toml")]
+    Audit(AuditCommand),
     /// Tell who asked how often
     #[command(
         subcommand,
@@ -99,6 +104,12 @@ enum CrlCommand {
 #[derive(Debug, Subcommand)]
 enum InventoryCommand {
     Load(inventory_load::LoadArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    Verify(audit_verify::VerifyArgs),
+    Prove(audit_prove::ProveArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,6 +142,8 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
         Command::Presign(args) => presign::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Audit(AuditCommand::Verify(args)) => audit_verify::run(&args),
+        Command::Audit(AuditCommand::Prove(args)) => audit_prove::run(&args),
         Command::Usage(UsageCommand::Report(args)) => usage_report::run(&args),
         Command::Query(args) => query::run(&args),
     }
@@ -146,6 +159,7 @@ fn app_failure(file: &std::path::Path, why: AppError) -> Failure {
         // Its message begins with what it is about and ends with the hint.
         AppError::Store(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Entries(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
+        AppError::Audit(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Listen(why) => Failure::work(what, why, ""),
         AppError::Presign(_) | AppError::Metrics(_) | AppError::System { .. } | AppError::Ended(_) => {
             Failure::work(what, why, "please report this if it comes again")
@@ -215,6 +229,9 @@ mod tests {
                 "ocsprey inventory load",
                 "ocsprey presign",
                 "ocsprey status",
+                "ocsprey audit",
+                "ocsprey audit verify",
+                "ocsprey audit prove",
                 "ocsprey usage",
                 "ocsprey usage report",
                 "ocsprey query",

@@ -39,6 +39,7 @@ fn problems_in_issuer(text: &str) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a line for each key")]
 fn contract_3_every_key_of_the_contract_is_understood() {
     let config = parse(
         r#"
@@ -123,6 +124,7 @@ signer      = { key = "auth-ca-2019.key" }
             timeout: Duration::from_secs(120),
             max_size: 2 << 30,
         },
+        audit: None,
         usage: None,
         issuers: vec![IssuerConfig {
             name: "user-authentication".into(),
@@ -215,7 +217,7 @@ fn contract_3_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() 
     assert_eq!(
         problems_above("[logging]\n"),
         [
-            "line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, usage, issuer)"
+            "line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, audit, usage, issuer)"
         ]
     );
     assert_eq!(
