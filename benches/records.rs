@@ -10,6 +10,7 @@ mod octets;
 #[path = "support/records.rs"]
 mod records;
 #[path = "support/setting.rs"]
+#[allow(dead_code, reason = "other benchmarks ask for more")]
 mod setting;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Case:
     name: str
-    # ocsprey, bare (repeats what ocsprey answered in this case), openssl, go memory, go live
+    # ocsprey, bare (repeats what ocsprey answered in this case), bare signing (and makes a signature for each),
+    # openssl, go memory, go live
     server: str
     # Lists of serial numbers: the one that counts, and the one that warms up.
     serials: str = "unique"
@@ -34,6 +35,7 @@ ALL = (
     Case("bare get", "bare", "one", "one", load=GET),
     Case("cached get", "ocsprey", "cached", "cached", load=GET),
     Case("presigned", "ocsprey", pki="stored", once=True, open_loop=True),
+    Case("bare signing", "bare signing", "one", "one"),
     Case("p256", "ocsprey", once=True, open_loop=True),
     Case("bare post rsa", "bare", "one", "one", pki="rsa"),
     Case("rsa", "ocsprey", pki="rsa", once=True, open_loop=True),

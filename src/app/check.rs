@@ -6,7 +6,7 @@
 )]
 
 use super::issuers::LoadedIssuer;
-use super::{Fault, intake, issuers, signer_life, tls};
+use super::{Fault, issuers, places, signer_life, tls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest::{IngestOptions, Judge, Sources};
@@ -68,7 +68,7 @@ fn ending_signers(loaded: &[LoadedIssuer], clock: &Clock) -> Vec<Fault> {
     let now = clock.now();
     let keys = loaded.iter().flat_map(|issuer| issuer.keys.iter().map(move |key| (&issuer.name, key)));
     let fault = |name, why| Fault::new(format!("issuer \"{name}\" signer"), why);
-    keys.filter_map(|(name, key)| Some(fault(name, signer_life::ending(&key.responder, now)?))).collect()
+    keys.flat_map(|(name, key)| signer_life::endings(key, now).map(move |why| fault(name, why))).collect()
 }
 
 fn check_crls(config: &Config, clock: &Clock) -> Vec<Fault> {
@@ -79,7 +79,7 @@ fn check_crls(config: &Config, clock: &Clock) -> Vec<Fault> {
     }
     let scratch = std::env::temp_dir();
     let judge = Judge::new(authorities, scratch.clone(), clock.clone(), IngestOptions::default());
-    let mut sources = Sources::new(intake::sources_of(config), config.fetch, scratch, clock.clone());
+    let mut sources = Sources::new(places::sources_of(config), config.fetch, scratch, clock.clone());
     let mut faults = Vec::new();
     for arrival in sources.look_and_wait() {
         let content = match sources.open(&arrival) {

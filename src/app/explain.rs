@@ -25,7 +25,7 @@ pub(super) fn explain(shared: &Shared, serial: &str) -> Result<Vec<Explanation>,
             explained.evidence.iter().map(|one| ("on a CRL".to_owned(), evidence(&snapshot, one, now))),
         );
         facts.extend(rests_on(&snapshot, key, &explained, now));
-        let signer = key.responder.not_after();
+        let signer = key.signatories.default.responder.not_after();
         facts.push(("signer valid until".to_owned(), signer.to_string()));
         Ok(Explanation {
             issuer: snapshot

@@ -11,18 +11,20 @@
     reason = "the write side: it times its own work and shares its state with the status page, never with requests"
 )]
 
+use super::Fault;
+use super::copies::Precautions;
 use super::inventories::Inventories;
 use super::issuers;
 use super::partitions::Partitions;
+use super::places::{scratch, sources_of};
 use super::presigning::RefreshOptions;
 use super::quarantine::Quarantine;
 use super::signer_life::SignerLife;
-use super::{Fault, working_store_options};
 use crate::clock::Clock;
 use crate::config::{Config, CrlSource};
 use crate::http::{QuarantineStatus, Refusal, Tls};
 use crate::ingest::{
-    Arrival, Ingest, IngestOptions, Judge, Manner, Outcome, Refused, Report, Source, SourceReport, Sources,
+    Arrival, Ingest, IngestOptions, Judge, Manner, Outcome, Refused, Report, SourceReport, Sources,
 };
 use crate::metrics::{IssuerMetrics, Metrics};
 use crate::snapshot::{Configured, Published, Snapshot};
@@ -78,6 +80,10 @@ pub(super) struct IntakeState {
     pub missing: BTreeMap<String, Vec<String>>,
     /// The first look at all sources and inventories has ended.
     pub caught_up: bool,
+    /// When a reload last changed nothing, and why; none once one has succeeded.
+    pub refused_reload: Option<(UnixTime, Vec<String>)>,
+    /// Below which folder backups go.
+    pub backups: Option<PathBuf>,
 }
 
 /// What the rest of the process shares with the intake.
@@ -119,6 +125,7 @@ pub(super) struct Intake {
     quarantine: Quarantine,
     partitions: Partitions,
     signer_life: SignerLife,
+    precautions: Precautions,
     /// Something is in the store that is not published yet, since then.
     unpublished: Option<Instant>,
     /// The CRLs of it: whose, and when they arrived.
@@ -134,6 +141,8 @@ impl Intake {
         let clock = shared.clock.clone();
         let sources = Sources::new(sources_of(&config), config.fetch, scratch(&config), clock);
         let inventories = Inventories::of(&config, &configured);
+        let precautions = Precautions::of(&config);
+        shared.state().backups.clone_from(&config.store.backups);
         Self {
             shared,
             config,
@@ -144,6 +153,7 @@ impl Intake {
             quarantine: Quarantine::default(),
             partitions: Partitions::default(),
             signer_life: SignerLife::default(),
+            precautions,
             unpublished: None,
             unseen: Vec::new(),
             started: (Instant::now(), SystemTime::now()),
@@ -270,6 +280,7 @@ impl Intake {
             Ok(Some(content)) => {
                 // What lay there before the process began came with its beginning.
                 arrived = content.arrived.max(self.started.1);
+                self.precautions.before(&self.shared.store, Manner::Guarded, self.shared.clock.now());
                 self.ingest.ingest(content)
             }
             Err(why) => Err(Refused::Read(why)),
@@ -286,6 +297,7 @@ impl Intake {
 
     fn submit(&mut self, submitted: &Submitted) -> Result<serde_json::Value, Refusal> {
         let started = Instant::now();
+        self.precautions.before(&self.shared.store, submitted.manner, self.shared.clock.now());
         let taken = self.ingest.ingest_as(&submitted.crl[..], submitted.manner);
         // Whoever brought it throws it away once it is reported.
         let outcome = taken.and_then(|report| Ok(self.ingest.settle().map(|()| report)?));
@@ -403,14 +415,19 @@ impl Intake {
 
     /// All of the new configuration, or none of it.
     fn reload(&mut self) {
-        match self.try_reload() {
-            Ok(()) => tracing::info!(file = %self.config.file.display(), "the configuration was reloaded"),
+        let refused = match self.try_reload() {
+            Ok(()) => {
+                tracing::info!(file = %self.config.file.display(), "the configuration was reloaded");
+                None
+            }
             Err(faults) => {
-                for fault in faults {
+                for fault in &faults {
                     tracing::error!(what = %fault.what, reason = %fault.why, "nothing was reloaded");
                 }
+                Some((self.shared.clock.now(), faults.iter().map(Fault::to_string).collect()))
             }
-        }
+        };
+        self.shared.state().refused_reload = refused;
     }
 
     fn try_reload(&mut self) -> Result<(), Vec<Fault>> {
@@ -448,6 +465,8 @@ impl Intake {
         // Everything is looked at again, and brought again.
         self.partitions = Partitions::default();
         self.signer_life = SignerLife::default();
+        self.precautions = Precautions::of(&config);
+        self.shared.state().backups.clone_from(&config.store.backups);
         self.retry.clear();
         self.config = config;
         self.configured = configured;
@@ -463,33 +482,4 @@ fn ingest(shared: &Shared, config: &Config, configured: &Arc<Configured>) -> Ing
         IngestOptions::default(),
     );
     Ingest::new(Arc::clone(&shared.store), judge).guarded_by(config.guard).in_groups()
-}
-
-/// Beside the rows, because there is room for CRLs.
-pub(super) fn scratch(config: &Config) -> PathBuf {
-    config.store.path.clone()
-}
-
-/// The sources of all issuers; one that two of them name is looked at once.
-pub(super) fn sources_of(config: &Config) -> Vec<Source> {
-    let mut sources: Vec<Source> = Vec::new();
-    for source in config.issuers.iter().flat_map(|issuer| &issuer.crls) {
-        let source = match source {
-            CrlSource::File(path) => Source::File(path.clone()),
-            CrlSource::Folder(path) => Source::Folder(path.clone()),
-            CrlSource::Url(url) => Source::Url(url.clone()),
-        };
-        if !sources.contains(&source) {
-            sources.push(source);
-        }
-    }
-    sources
-}
-
-/// Opens the store of a configuration for writing.
-///
-/// # Errors
-/// As [`Store::open`].
-pub(super) fn open_store(config: &Config) -> Result<Arc<Store>, StoreError> {
-    Store::open(&config.store.path, &working_store_options(config)).map(Arc::new)
 }

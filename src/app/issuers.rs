@@ -9,13 +9,15 @@
 use super::Fault;
 use crate::clock::Clock;
 use crate::config::{
-    Config, IssuerConfig, Profile, ScopesPolicy as ConfiguredScopes, SignerConfig, io_reason,
+    Config, FurtherSigner, IssuerConfig, Profile, ScopesPolicy as ConfiguredScopes, SignerConfig, io_reason,
 };
 use crate::ingest::CrlAuthority;
 use crate::metrics::{IssuerMetrics, Metrics};
-use crate::ocsp::ResponseTemplate;
 use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey, VerifiedSigner};
-use crate::snapshot::{Configured, Covers, Issuer, IssuerKey, ResponseOptions, ScopesPolicy};
+use crate::snapshot::{
+    CertIds, Configured, Covers, Issuer, IssuerKey, ResponseOptions, ScopesPolicy, Series, Signatories,
+    Signatory,
+};
 use crate::store::{IssuerNumber, Retention, Store, StoreError};
 use crate::x509::{Certificate, PublicKey, SignatureAlgorithm, canonical_general_names, canonical_name};
 use std::num::NonZeroU64;
@@ -94,11 +96,12 @@ fn load_one(
     faults: &mut Vec<Fault>,
 ) -> Option<LoadedIssuer> {
     let before = faults.len();
-    let own = std::iter::once((&issuer.certificate, &issuer.signer));
-    let generations = issuer.generations.iter().map(|one| (&one.certificate, &one.signer));
+    let own = std::iter::once((&issuer.certificate, &issuer.signer, &issuer.signers));
+    let generations = issuer.generations.iter().map(|one| (&one.certificate, &one.signer, &one.signers));
     let mut keys = Vec::new();
-    for (certificate, signer) in own.chain(generations) {
-        match load_key(certificate, signer, verify_every, metrics.issuer(&issuer.name), clock) {
+    for (certificate, signer, further) in own.chain(generations) {
+        let signers = Signers { verify_every, metrics: metrics.issuer(&issuer.name), clock };
+        match load_key(certificate, signer, further, &signers) {
             Ok(key) => keys.push(key),
             Err(mut found) => faults.append(&mut found),
         }
@@ -143,42 +146,91 @@ fn load_one(
     })
 }
 
+/// What signers are loaded with.
+struct Signers<'a> {
+    verify_every: u64,
+    metrics: Arc<IssuerMetrics>,
+    clock: &'a Clock,
+}
+
 fn load_key(
     certificate_path: &Path,
     signer: &SignerConfig,
-    verify_every: u64,
-    metrics: Arc<IssuerMetrics>,
-    clock: &Clock,
+    further: &[FurtherSigner],
+    signers: &Signers<'_>,
 ) -> Result<IssuerKey, Vec<Fault>> {
-    // Three files, each looked at even if another is no good.
-    let certificate = read_certificate(certificate_path);
-    let delegate = read_certificate(&signer.certificate);
-    let key = read(&signer.key)
-        .and_then(|pem| SoftwareKey::from_pkcs8_pem(&pem).map_err(|why| Fault::of_file(&signer.key, why)));
-    let (certificate, delegate, key) = match (certificate, delegate, key) {
-        (Ok(certificate), Ok(delegate), Ok(key)) => (certificate, delegate, key),
-        (certificate, delegate, key) => {
-            let mut faults: Vec<Fault> =
-                [certificate.err(), delegate.err(), key.err()].into_iter().flatten().collect();
-            // The CA's own certificate may be named twice.
-            faults.dedup();
-            return Err(faults);
+    // Every file is looked at even if another is no good.
+    let mut faults = Vec::new();
+    let certificate = match read_certificate(certificate_path) {
+        Ok(certificate) if !certificate.is_ca() => {
+            let why = "is not a CA certificate (basicConstraints without CA:TRUE): name the CA that issued the cards";
+            faults.push(Fault::of_file(certificate_path, why));
+            None
+        }
+        Ok(certificate) => Some(certificate),
+        Err(fault) => {
+            faults.push(fault);
+            None
         }
     };
-    if !certificate.is_ca() {
-        let why =
-            "is not a CA certificate (basicConstraints without CA:TRUE): name the CA that issued the cards";
-        return Err(vec![Fault::of_file(certificate_path, why)]);
+    let all = std::iter::once(signer).chain(further.iter().map(|one| &one.signer));
+    let mut loaded: Vec<Option<Signatory>> = Vec::new();
+    for config in all {
+        let signatory = load_signatory(config, certificate.as_ref(), signers, &mut faults);
+        if let Some(signatory) = &signatory
+            && let Some(other) = loaded.iter().flatten().find(|other| is_alike(other, signatory))
+        {
+            let why = format!(
+                "signs with {}, as another signer of this CA key does, so that no client could prefer it (one signer \
+                 for each algorithm)",
+                other.algorithm()
+            );
+            faults.push(Fault::of_file(&config.certificate, why));
+        }
+        loaded.push(signatory);
     }
-    let signer_key = metered(Arc::new(key), verify_every, metrics);
-    let identity = if delegate.der() == certificate.der() {
-        ResponderIdentity::ca(delegate, signer_key)
+    // The CA's own certificate may be named several times.
+    faults.dedup();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let mut loaded = loaded.into_iter().flatten();
+    let Some((certificate, default)) = certificate.zip(loaded.next()) else { return Err(faults) };
+    let signatories = Signatories { default, others: loaded.collect() };
+    Ok(IssuerKey { certificate: Arc::new(certificate), signatories, pair: None })
+}
+
+/// Whether no list of algorithms could tell the two apart.
+fn is_alike(one: &Signatory, other: &Signatory) -> bool {
+    let kind = |signatory: &Signatory| signatory.responder.signer().public_key().algorithm();
+    one.algorithm() == other.algorithm() && kind(one) == kind(other)
+}
+
+/// One who signs; what is wrong goes to `faults`.
+fn load_signatory(
+    config: &SignerConfig,
+    ca: Option<&Certificate>,
+    signers: &Signers<'_>,
+    faults: &mut Vec<Fault>,
+) -> Option<Signatory> {
+    let certificate = read_certificate(&config.certificate).map_err(|fault| faults.push(fault)).ok();
+    let key = read(&config.key)
+        .and_then(|pem| SoftwareKey::from_pkcs8_pem(&pem).map_err(|why| Fault::of_file(&config.key, why)))
+        .map_err(|fault| faults.push(fault))
+        .ok();
+    let (ca, certificate, key) = (ca?, certificate?, key?);
+    let signer = metered(Arc::new(key), signers.verify_every, Arc::clone(&signers.metrics));
+    let identity = if certificate.der() == ca.der() {
+        ResponderIdentity::ca(certificate, signer)
     } else {
-        ResponderIdentity::delegated(delegate, &certificate, signer_key, clock.now())
+        ResponderIdentity::delegated(certificate, ca, signer, signers.clock.now())
     };
     match identity {
-        Ok(identity) => Ok(IssuerKey::new(Arc::new(certificate), Arc::new(identity))),
-        Err(why) => Err(vec![Fault::of_file(&signer.certificate, why)]),
+        Ok(identity) => Some(Signatory::new(Arc::new(identity))),
+        Err(why) => {
+            faults.push(Fault::of_file(&config.certificate, why));
+            None
+        }
     }
 }
 
@@ -242,24 +294,22 @@ pub(super) fn configured(
 ) -> Result<Configured, StoreError> {
     let mut issuers = Vec::with_capacity(loaded.len());
     for mut one in loaded {
-        if let Some(cutoff) = config.response.archive_cutoff {
-            let seconds = i64::try_from(cutoff.as_secs()).unwrap_or(i64::MAX);
-            for key in &mut one.keys {
-                key.template = Arc::new(ResponseTemplate::clone(&key.template).with_archive_cutoff(seconds));
-            }
-        }
-        if config.response.profile == Profile::Rfc6960 {
-            one.keys = one.keys.into_iter().map(IssuerKey::naming_its_responder).collect();
-        }
-        for key in &mut one.keys {
-            let mut series = Vec::with_capacity(config.response.presign.len());
-            for forms in config.response.presigned_forms() {
-                series.push(key.series_of(forms, store.series(&key.series_name(forms))?));
-            }
-            key.series = series.into();
-            key.pair = config.response.pair.map(|forms| Arc::new(key.cert_ids(forms)));
-        }
         let issuer = config.issuer(&one.name);
+        for (index, key) in one.keys.iter_mut().enumerate() {
+            let further = issuer.map(|issuer| issuer.further_signers(index)).unwrap_or_default();
+            let forms =
+                std::iter::once(&config.response.presign).chain(further.iter().map(|one| &one.presign));
+            for (signatory, forms) in key.signatories.all_mut().zip(forms) {
+                *signatory = finished(signatory.clone(), &key.certificate, config);
+                let mut series = Vec::with_capacity(forms.len());
+                for forms in config.response.forms_together(forms) {
+                    let number = store.series(&signatory.series_name(&key.certificate, forms))?;
+                    series.push(Series::new(&key.certificate, forms, number));
+                }
+                signatory.series = series.into();
+            }
+            key.pair = config.response.pair.map(|forms| Arc::new(CertIds::new(&key.certificate, forms)));
+        }
         let unlisted = issuer.and_then(IssuerConfig::unlisted_policy);
         let has_inventory = issuer.is_some_and(|issuer| issuer.inventory.is_some());
         issuers.push(Issuer {
@@ -279,6 +329,18 @@ pub(super) fn configured(
         nonce: config.response.nonce,
     };
     Ok(Configured::new(issuers, options))
+}
+
+/// With all that the configuration says of what it writes.
+fn finished(signatory: Signatory, ca: &Certificate, config: &Config) -> Signatory {
+    let signatory = match config.response.archive_cutoff {
+        Some(cutoff) => signatory.with_archive_cutoff(i64::try_from(cutoff.as_secs()).unwrap_or(i64::MAX)),
+        None => signatory,
+    };
+    match config.response.profile {
+        Profile::Rfc6960 => signatory.named(ca),
+        Profile::Rfc9919 => signatory,
+    }
 }
 
 /// `signer`, with every so many signatures verified and all of them counted.

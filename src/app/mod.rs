@@ -3,17 +3,20 @@
 //! [`serve`] opens the store, loads keys ([`issuers`]), publishes a first snapshot, starts the workers
 //! ([`workers`]) and the intake ([`intake`]), and then waits for signals: SIGHUP reloads, SIGTERM and
 //! SIGINT drain. [`check`] looks at everything that this would need; [`offline`] takes CRLs and
-//! inventories in while nobody serves.
+//! inventories in while nobody serves; [`copies`] copies the store and goes back to copies.
 //!
 //! What is wrong is told as [`Fault`]s: all of it, one line each.
 
 mod check;
+mod copies;
 mod explain;
+mod handed_over;
 mod intake;
 mod inventories;
 mod issuers;
 mod offline;
 mod partitions;
+mod places;
 mod presigning;
 mod priority;
 mod quarantine;
@@ -26,6 +29,7 @@ mod tls;
 mod workers;
 
 pub use check::{Findings, check};
+pub use copies::{NotTakenBack, Rollback, TakenBack, back_up_store, restore_store, take_back, verify_store};
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
 pub use records::{audit_key, usage_report};
@@ -37,7 +41,7 @@ use crate::config::Config;
 use crate::http::ListenError;
 use crate::metrics::MetricsError;
 use crate::signing::SignError;
-use crate::store::{StoreError, StoreOptions};
+use crate::store::{RestoreError, StoreError, StoreOptions};
 use std::fmt;
 use std::path::Path;
 
@@ -74,6 +78,9 @@ pub enum AppError {
     Faults(Vec<Fault>),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A backup was not put in the place of the store.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// An inventory cannot be read to its end.
     #[error(transparent)]
     Entries(InventoryError),

@@ -5,8 +5,9 @@
     reason = "reports say how long the work took, and a rehearsal spills where nothing of ours stands"
 )]
 
-use super::intake::{open_store, scratch, sources_of};
+use super::copies::Precautions;
 use super::inventories::{EntriesError, Inventories, load_readers};
+use super::places::{open_store, scratch, sources_of};
 use super::{AppError, Fault, issuers, status};
 use crate::cli::InventoryReader;
 use crate::clock::Clock;
@@ -56,7 +57,8 @@ pub fn ingest_crls(
     if manner == Manner::Rehearsed {
         return rehearse_crls(config, crls, progress);
     }
-    let (_store, _, ingest) = open(config)?;
+    let (store, _, ingest) = open(config)?;
+    Precautions::of(config).before(&store, manner, Clock::System.now());
     let taken =
         take_all(config, crls, scratch(config), progress, |content| ingest.ingest_as(content, manner));
     ingest.settle()?;

@@ -15,14 +15,15 @@
     reason = "threads that sign beforehand share a plan; no request comes by"
 )]
 
-use super::intake::{Shared, open_store};
+use super::intake::Shared;
+use super::places::open_store;
 use super::{AppError, issuers, priority};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::respond::Presigner;
 use crate::signing::SignError;
-use crate::snapshot::{Series, Snapshot};
+use crate::snapshot::{Series, Signatory, Snapshot};
 use crate::store::{
     Candidate, Inventoried, ScopeNumber, ScopeRecord, Segment, SerialBound, Store, StoreError,
 };
@@ -107,10 +108,11 @@ fn forget_others(store: &Store, snapshot: &Snapshot, now: UnixTime) -> Result<()
     Ok(())
 }
 
-/// A series of a snapshot, and its key there.
+/// A series of a snapshot, its key there, and who signs it.
 #[derive(Clone, Copy)]
 struct Signing<'a> {
     key: usize,
+    signatory: &'a Signatory,
     series: &'a Series,
 }
 
@@ -119,7 +121,10 @@ fn series<'a>(snapshot: &'a Snapshot, issuer: Option<&'a str>) -> impl Iterator<
         issuer.is_none_or(|name| snapshot.issuers().get(index).is_some_and(|issuer| issuer.name == name))
     };
     let keys = snapshot.keys().iter().enumerate().filter(move |(_, key)| is_meant(key.issuer.0));
-    keys.flat_map(|(key, of)| of.series.iter().map(move |series| Signing { key, series }))
+    let signatories = keys.flat_map(|(key, of)| of.signatories.all().map(move |one| (key, one)));
+    signatories.flat_map(|(key, signatory)| {
+        signatory.series.iter().map(move |series| Signing { key, signatory, series })
+    })
 }
 
 fn answers_of(store: &Store, series: &Series) -> Result<u64, StoreError> {
@@ -323,7 +328,7 @@ fn sign_chunk(
     // What could not be answered, or was not there yet, is looked at again.
     let again = clock.now().plus((snapshot.options().validity / 2).max(1));
     let mut writer = store.write_segment(signing.series.number, start, again)?;
-    let mut presigner = Presigner::new(snapshot, key, signing.series);
+    let mut presigner = Presigner::new(snapshot, key, signing.signatory, signing.series);
     for (index, group) in chunk.candidates.chunks(GROUP).enumerate() {
         if index > 0 && done() {
             end = group.first().map_or(end, |next| SerialBound::before(&next.serial_number));
@@ -351,7 +356,7 @@ pub(super) struct RefreshOptions {
 
 impl RefreshOptions {
     pub fn of(config: &Config) -> Self {
-        let threads = if config.response.presign.is_empty() { 0 } else { config.response.refresh_threads };
+        let threads = if config.presigns() { config.response.refresh_threads } else { 0 };
         Self { threads, limit: config.response.presign_limit }
     }
 }
@@ -458,7 +463,7 @@ impl Refresher {
     ) -> Result<(), PresignError> {
         let Some(key) = snapshot.keys().get(signing.key) else { return Ok(()) };
         let now = self.shared.clock.now();
-        let mut presigner = Presigner::new(snapshot, key, signing.series);
+        let mut presigner = Presigner::new(snapshot, key, signing.signatory, signing.series);
         let mut answers = self.shared.store.begin_answers(signing.series.number)?;
         for candidate in candidates {
             if !presigner.is_held(&candidate, now)

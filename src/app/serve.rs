@@ -6,24 +6,26 @@
     reason = "between the admin pages and the intake; no request for a status comes by"
 )]
 
-use super::intake::{Command, Intake, IntakeState, Shared, Submitted, open_store};
+use super::handed_over::HandedOver;
+use super::intake::{Command, Intake, IntakeState, Shared, Submitted};
+use super::places::open_store;
 use super::presigning::{RefreshOptions, Refresher};
 use super::records::Records;
 use super::supervisor::Supervisor;
-use super::workers::{self, Answering};
-use super::{AppError, explain, issuers, priority, status, tls};
+use super::workers::{self, Answering, Entrance, Speaks};
+use super::{AppError, Fault, copies, explain, issuers, priority, status, tls};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{
-    AdminService, AdminSources, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, Submission, Tls, listen,
-    serve_admin,
+    AdminService, AdminSources, Backlog, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, Submission, Tls,
+    listen, serve_admin,
 };
 use crate::ingest::Manner;
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::{Published, Snapshot};
 use bytes::Bytes;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -60,19 +62,21 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let count = workers::count(config.server.workers);
     let records = Records::start(config, &shared, count)?;
     let shutdown = Shutdown::new();
-    let admin = config.admin.listen.map(listen).transpose()?;
+    let handed_over = HandedOver::of_environment()?;
+    let admin = Pages::open(handed_over.admin, config)?;
+    let (entrance, backlog) = entrance(handed_over.ocsp, config)?;
+    let addresses = entrance.addresses();
     let answering = Answering {
         published: Arc::clone(&shared.published),
         responder: Arc::new(Responder::with_cache(config.response.cache_size)),
         metrics,
         clock,
-        limits: Limits::default(),
+        limits: Limits { backlog, ..Limits::default() },
         tls,
     };
-    let workers = workers::start(&config.server, count, &answering, &records, &shutdown)?;
+    let workers = workers::start(entrance, count, &answering, &records, &shutdown)?;
 
     let (commands, inbox) = channel();
-    let max_crl_size = usize::try_from(config.admin.max_crl_size).unwrap_or(usize::MAX);
     let intake = Intake::new(Arc::clone(&shared), config.clone(), configured);
     let intake = std::thread::Builder::new()
         .name("intake".to_owned())
@@ -82,11 +86,11 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         })
         .map_err(|why| AppError::System { what: "the intake's thread", why })?;
     let refresher = Refreshing::start(&shared, RefreshOptions::of(config))?;
-    for (key, address) in config.server.listeners() {
-        tracing::info!(%address, key, workers = count, "answering OCSP requests");
+    for (address, speaks) in &addresses {
+        tracing::info!(%address, %speaks, workers = count, "answering OCSP requests");
     }
     ready();
-    watch(admin, &shared, &commands, &shutdown, max_crl_size)?;
+    watch(admin, &shared, &commands, &shutdown)?;
 
     refresher.stop();
     // The listeners drain; then nobody is left who could ask the intake for anything.
@@ -101,6 +105,45 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     intake.join().map_err(|_| AppError::Ended("the intake"))?;
     tracing::info!("ended");
     Ok(())
+}
+
+/// Where OCSP requests come in, and what becomes at the end of clients that nobody has accepted.
+fn entrance(
+    handed_over: Vec<(TcpListener, Speaks)>,
+    config: &Config,
+) -> Result<(Entrance<'_>, Backlog), AppError> {
+    if handed_over.is_empty() {
+        return Ok((Entrance::Own(&config.server), Backlog::Take));
+    }
+    if config.server.tls.is_none() && handed_over.iter().any(|(_, speaks)| *speaks == Speaks::Https) {
+        let why = "there is no server.tls to speak on it";
+        return Err(AppError::Faults(vec![Fault::new("a socket \"tls\" from the service manager", why)]));
+    }
+    let entrance = Entrance::HandedOver(handed_over);
+    let addresses = entrance.addresses();
+    let is_there = |address: &SocketAddr| addresses.iter().any(|(there, _)| there == address);
+    for (key, address) in config.server.listeners().filter(|(_, address)| !is_there(address)) {
+        tracing::warn!(%address, "{key} names it, the service manager handed other sockets over: nobody listens there");
+    }
+    Ok((entrance, Backlog::Leave))
+}
+
+/// The admin pages' socket, and how they are served.
+struct Pages {
+    listener: TcpListener,
+    limits: Limits,
+}
+
+impl Pages {
+    fn open(handed_over: Option<TcpListener>, config: &Config) -> Result<Option<Self>, AppError> {
+        let body_octets = usize::try_from(config.admin.max_crl_size).unwrap_or(usize::MAX);
+        let limits = |backlog| Limits { body_octets, backlog, ..Limits::admin() };
+        if let Some(listener) = handed_over {
+            return Ok(Some(Self { listener, limits: limits(Backlog::Leave) }));
+        }
+        let own = config.admin.listen.map(listen).transpose()?;
+        Ok(own.map(|listener| Self { listener, limits: limits(Backlog::Take) }))
+    }
 }
 
 /// The refresher's thread, where there is one.
@@ -139,11 +182,10 @@ impl Refreshing {
 
 /// Serves the admin pages and obeys signals, until the end is asked for and the pages have drained.
 fn watch(
-    admin: Option<TcpListener>,
+    admin: Option<Pages>,
     shared: &Arc<Shared>,
     commands: &Sender<Command>,
     shutdown: &Shutdown,
-    max_crl_size: usize,
 ) -> Result<(), AppError> {
     let system = |what| move |why| AppError::System { what, why };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -151,9 +193,8 @@ fn watch(
         .build()
         .map_err(system("the admin pages' runtime"))?;
     runtime.block_on(async {
-        let pages = admin.map(|listener| {
-            let limits = Limits { body_octets: max_crl_size, ..Limits::admin() };
-            let service = AdminService::new(sources(shared, commands), limits);
+        let pages = admin.map(|Pages { listener, limits }| {
+            let service = AdminService::new(sources(shared, commands, shutdown), limits);
             tokio::spawn(serve_admin(listener, service, shutdown.clone()))
         });
         let mut supervisor = Supervisor::of_environment();
@@ -187,10 +228,12 @@ fn watch(
     })
 }
 
-fn sources(shared: &Arc<Shared>, commands: &Sender<Command>) -> AdminSources {
+fn sources(shared: &Arc<Shared>, commands: &Sender<Command>, shutdown: &Shutdown) -> AdminSources {
     let of_status = Arc::clone(shared);
     let of_ready = Arc::clone(shared);
     let of_explain = Arc::clone(shared);
+    let of_backup = Arc::clone(shared);
+    let shutdown = shutdown.clone();
     AdminSources {
         metrics: Arc::clone(&shared.metrics),
         status: Arc::new(move || status::of_server(&of_status)),
@@ -198,9 +241,18 @@ fn sources(shared: &Arc<Shared>, commands: &Sender<Command>) -> AdminSources {
         // Whoever gets an answer has seen that the process works.
         healthy: Arc::new(|| Ok(())),
         ready: Arc::new(move || {
-            let reasons = status::not_ready(&of_ready);
+            let mut reasons = status::not_ready(&of_ready);
+            if shutdown.is_asked() {
+                // So that whoever spreads requests sends them to others.
+                reasons.push("the server is ending".to_owned());
+            }
             if reasons.is_empty() { Ok(()) } else { Err(reasons) }
         }),
+        backup: Arc::new(move |name| {
+            let backups = of_backup.state().backups.clone();
+            copies::back_up(&of_backup.store, backups.as_deref(), name)
+        }),
+        log: Arc::new(crate::cli::log_filter),
         intake: Some(Arc::new(Inbox { commands: Mutex::new(commands.clone()) })),
     }
 }

@@ -1,11 +1,11 @@
 //! How long the signers still last. Their end is known for years and still takes people by surprise.
 //!
-//! [`ending`] is asked by `check`; the intake asks [`SignerLife`] after every look at its sources, which says it
+//! [`endings`] is asked by `check`; the intake asks [`SignerLife`] after every look at its sources, which says it
 //! once a day. Metrics and the status page have the times themselves; at its end a signer makes the
 //! server not ready ([`Snapshot::reasons_not_ready`]).
 
 use crate::signing::ResponderIdentity;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{IssuerKey, Snapshot};
 use crate::x509::{Certificate, UnixTime};
 
 const DAY: i64 = 86_400;
@@ -13,7 +13,7 @@ const DAY: i64 = 86_400;
 const NOTICE: i64 = 14 * DAY;
 
 /// What is to be said of a signer that ends soon, or has ended.
-pub(super) fn ending(responder: &ResponderIdentity, now: UnixTime) -> Option<String> {
+fn ending(responder: &ResponderIdentity, then: FromThenOn, now: UnixTime) -> Option<String> {
     let not_after = responder.not_after();
     let left = not_after.since(now);
     if left >= NOTICE {
@@ -26,10 +26,33 @@ pub(super) fn ending(responder: &ResponderIdentity, now: UnixTime) -> Option<Str
         1..DAY => "runs out within a day,".to_owned(),
         _ => format!("runs out in {} days,", left / DAY),
     };
+    let then = match then {
+        FromThenOn::NobodyAnswers => "every answer is tryLater".to_owned(),
+        FromThenOn::DefaultAnswers => {
+            format!("clients that prefer {} get the default signer's answers", responder.signer().algorithm())
+        }
+    };
     Some(format!(
-        "the certificate of {subject} {left} at {not_after}: from then on every answer is tryLater (have the CA \
-         issue a new one, then reload)"
+        "the certificate of {subject} {left} at {not_after}: from then on {then} (have the CA issue a new one, then \
+         reload)"
     ))
+}
+
+/// What is to be said of all who sign for a key.
+pub(super) fn endings(key: &IssuerKey, now: UnixTime) -> impl Iterator<Item = String> {
+    let of_default = ending(&key.signatories.default.responder, FromThenOn::NobodyAnswers, now);
+    let others = key.signatories.others.iter();
+    of_default
+        .into_iter()
+        .chain(others.filter_map(move |one| ending(&one.responder, FromThenOn::DefaultAnswers, now)))
+}
+
+/// What becomes of requests when a signer has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FromThenOn {
+    NobodyAnswers,
+    /// It is one of the further signers.
+    DefaultAnswers,
 }
 
 /// Whom the log was told about, and when.
@@ -48,7 +71,7 @@ impl SignerLife {
         let issuers = snapshot.issuers().iter();
         let keys = issuers.flat_map(|issuer| issuer.keys.iter().map(move |key| (&issuer.name, key)));
         let found: Vec<_> =
-            keys.filter_map(|(name, key)| Some((name.clone(), ending(&key.responder, now)?))).collect();
+            keys.flat_map(|(name, key)| endings(key, now).map(|why| (name.clone(), why))).collect();
         if !found.is_empty() {
             self.told = Some(now);
         }

@@ -2,7 +2,9 @@
 
 use super::intake::Shared;
 use crate::cli::decimal;
-use crate::http::{IssuerStatus, PresignedStatus, ScopeStatus, SignerStatus, SourceStatus, Status};
+use crate::http::{
+    IssuerStatus, PresignedStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus, Status,
+};
 use crate::ingest::{Outcome, Report, SourceReport, scope_text};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
@@ -28,6 +30,10 @@ pub(super) fn of_server(shared: &Shared) -> Status {
             sources.push(SourceStatus { source: source.clone(), problem, ..SourceStatus::default() });
         }
     }
+    let refused_reload = state
+        .refused_reload
+        .as_ref()
+        .map(|(at, reasons)| RefusedReload { at: at.to_string(), reasons: reasons.clone() });
     drop(state);
     let issuers = snapshot.issuers().iter().enumerate().map(|(index, issuer)| {
         let keys = || snapshot.keys().iter().filter(move |key| key.issuer.0 == index);
@@ -37,13 +43,14 @@ pub(super) fn of_server(shared: &Shared) -> Status {
             signers: issuer
                 .keys
                 .iter()
-                .map(|key| SignerStatus {
-                    subject: key
+                .flat_map(|key| key.signatories.all().map(move |one| (key, one)))
+                .map(|(key, one)| SignerStatus {
+                    subject: one
                         .responder
                         .certificate()
                         .map_or_else(|| key.certificate.subject_text(), Certificate::subject_text),
-                    algorithm: key.responder.signer().algorithm().name().to_owned(),
-                    not_after: key.responder.not_after().to_string(),
+                    algorithm: one.algorithm().name().to_owned(),
+                    not_after: one.responder.not_after().to_string(),
                 })
                 .collect(),
             inventory: keys().find_map(|key| inventory_rows(key.inventory)),
@@ -62,6 +69,7 @@ pub(super) fn of_server(shared: &Shared) -> Status {
         now: now.to_string(),
         started_at: Some(shared.started_at.to_string()),
         not_ready,
+        refused_reload,
         store_bytes: shared.store.size_bytes().unwrap_or(0),
         presigned: presigned(&shared.store).unwrap_or_default(),
         issuers: issuers.collect(),
@@ -104,6 +112,7 @@ pub(super) fn of_store(store: &Store, names: &[(Vec<u8>, String, String)]) -> Re
         now: crate::clock::Clock::System.now().to_string(),
         started_at: None,
         not_ready: Vec::new(),
+        refused_reload: None,
         store_bytes: store.size_bytes()?,
         presigned: presigned(store)?,
         issuers,
@@ -231,7 +240,8 @@ pub(super) fn measure(snapshot: &Snapshot, metrics: &Metrics, store_bytes: u64) 
         handles.crl_next_update.set(nearest.map_or(0, UnixTime::seconds));
         handles.crl_scopes.set(gauge(of_issuer().count() as u64));
         handles.crl_entries.set(gauge(of_issuer().map(|one| one.entries).sum()));
-        let signer = issuer.keys.iter().map(|key| key.responder.not_after()).min();
+        let signers = issuer.keys.iter().flat_map(|key| key.signatories.all());
+        let signer = signers.map(|one| one.responder.not_after()).min();
         handles.signer_not_after.set(signer.map_or(0, UnixTime::seconds));
     }
 }

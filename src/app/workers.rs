@@ -2,6 +2,7 @@
 //! on every address, so that nothing is shared between them but the snapshot (design: decision 2).
 
 use super::AppError;
+use super::handed_over::deal;
 use super::records::{Records, WorkerRecords};
 use crate::clock::Clock;
 use crate::config::Server;
@@ -10,7 +11,8 @@ use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
 use crate::usage::HAND_OVER_EVERY;
-use std::net::TcpListener;
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -36,29 +38,82 @@ pub(super) struct Answering {
     pub tls: Option<Arc<Tls>>,
 }
 
-/// A socket that listens, and the TLS that is spoken on it.
-type Listening = (TcpListener, Option<Arc<Tls>>);
+/// What is spoken on a listening socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Speaks {
+    Http,
+    /// With the TLS of `server.tls`.
+    Https,
+}
 
-/// Starts `count` workers on all addresses of `server`. Every socket listens before the first thread starts:
-/// either all of it works or nothing does.
+impl fmt::Display for Speaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
+}
+
+/// A socket that listens.
+type Listening = (TcpListener, Speaks);
+
+/// Where clients come in.
+pub(super) enum Entrance<'a> {
+    /// Sockets of our own, one a worker, on each of its addresses.
+    Own(&'a Server),
+    /// Sockets that were [handed over](super::handed_over).
+    HandedOver(Vec<Listening>),
+}
+
+impl Entrance<'_> {
+    /// Each once.
+    pub fn addresses(&self) -> Vec<(SocketAddr, Speaks)> {
+        let mut addresses: Vec<_> = match self {
+            Self::Own(server) => own(server).collect(),
+            Self::HandedOver(sockets) => sockets
+                .iter()
+                .filter_map(|(socket, speaks)| Some((socket.local_addr().ok()?, *speaks)))
+                .collect(),
+        };
+        addresses.sort();
+        addresses.dedup();
+        addresses
+    }
+
+    /// For each worker its sockets, all of which listen.
+    fn open(self, count: usize) -> Result<Vec<Vec<Listening>>, AppError> {
+        match self {
+            Self::Own(server) => {
+                let of_worker =
+                    |_| own(server).map(|(address, speaks)| Ok((listen(address)?, speaks))).collect();
+                (0..count).map(of_worker).collect()
+            }
+            Self::HandedOver(sockets) => deal(sockets, count)
+                .map_err(|why| AppError::System { what: "a socket that was handed over", why }),
+        }
+    }
+}
+
+fn own(server: &Server) -> impl Iterator<Item = (SocketAddr, Speaks)> {
+    let plain = server.listen.iter().map(|address| (*address, Speaks::Http));
+    let secure = server.tls.iter().flat_map(|tls| &tls.listen);
+    plain.chain(secure.map(|address| (*address, Speaks::Https)))
+}
+
+/// Starts `count` workers. Every socket listens before the first thread starts: either all of it works or
+/// nothing does.
 ///
 /// # Errors
 /// When an address cannot be listened on, or there is no thread to be had.
 pub(super) fn start(
-    server: &Server,
+    entrance: Entrance<'_>,
     count: usize,
     answering: &Answering,
     records: &Records,
     shutdown: &Shutdown,
 ) -> Result<Vec<JoinHandle<()>>, AppError> {
-    let mut sockets = Vec::with_capacity(count);
-    for _ in 0..count {
-        let plain = server.listen.iter().map(|address| Ok((listen(*address)?, None)));
-        let secure = server.tls.iter().flat_map(|tls| &tls.listen);
-        let secure = secure.map(|address| Ok((listen(*address)?, answering.tls.clone())));
-        let listeners: Result<Vec<Listening>, AppError> = plain.chain(secure).collect();
-        sockets.push(listeners?);
-    }
+    let sockets = entrance.open(count)?;
     let mut threads = Vec::with_capacity(count);
     for (index, listeners) in sockets.into_iter().enumerate() {
         let answerer =
@@ -69,19 +124,29 @@ pub(super) fn start(
             answering.clock.clone(),
             answering.limits.clone(),
         );
+        let listeners = listeners.into_iter().map(|(socket, speaks)| match speaks {
+            Speaks::Http => (socket, None),
+            Speaks::Https => (socket, answering.tls.clone()),
+        });
         let records = records.of_worker(index);
         let service = match records.witness() {
             Some(witness) => service.witnessed_by(witness),
             None => service,
         };
-        threads.push(spawn(&format!("worker {index}"), listeners, service, records, shutdown.clone())?);
+        threads.push(spawn(
+            &format!("worker {index}"),
+            listeners.collect(),
+            service,
+            records,
+            shutdown.clone(),
+        )?);
     }
     Ok(threads)
 }
 
 fn spawn(
     name: &str,
-    listeners: Vec<Listening>,
+    listeners: Vec<(TcpListener, Option<Arc<Tls>>)>,
     service: OcspService<PublishedResponder>,
     records: WorkerRecords,
     shutdown: Shutdown,

@@ -5,6 +5,7 @@ use super::head::Head;
 use super::log::Log;
 use super::pseudonyms::{KeyFolder, pseudonym};
 use super::record::{AnswerRecord, Cause, Entry, GapRecord, Record, Said, Source};
+use super::verify::verify_looking;
 use super::*;
 use crate::ocsp::OcspResponseStatus;
 use crate::signing::{KeyKind, SoftwareKey};
@@ -49,7 +50,7 @@ impl Place {
     }
 
     fn verify(&self) -> Verified {
-        verify(&self.path(), &self.key(), &[]).unwrap()
+        self.verify_holding(&[])
     }
 
     /// So many answers, three a commit.
@@ -64,6 +65,10 @@ impl Place {
             }
         }
         log.commit(now()).unwrap();
+    }
+
+    fn verify_holding(&self, known: &[KnownHead]) -> Verified {
+        verify_looking(&self.path(), &self.key(), known, 1).unwrap()
     }
 
     /// Changes a file; verifies; puts it back.
@@ -175,13 +180,13 @@ fn a_cut_is_found_unless_it_is_the_newest_commit_as_a_whole_and_then_by_who_hold
             );
             if is_last {
                 fs::write(&file, &octets[..cut]).unwrap();
-                let held = verify(&place.path(), &place.key(), std::slice::from_ref(&head)).unwrap();
+                let held = place.verify_holding(std::slice::from_ref(&head));
                 assert!(held.findings.iter().any(|finding| finding.contains("that you hold")), "{held:?}");
                 fs::write(&file, &octets).unwrap();
             }
         }
     }
-    let held = verify(&place.path(), &place.key(), &[head]).unwrap();
+    let held = place.verify_holding(&[head]);
     assert_eq!(held.findings, Vec::<String>::new());
 }
 

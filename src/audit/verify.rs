@@ -73,6 +73,16 @@ pub struct Verified {
 /// # Errors
 /// When it cannot be read; what is wrong with what was read is in [`Verified::findings`].
 pub fn verify(path: &Path, key: &PublicKey, known: &[KnownHead]) -> Result<Verified, AuditError> {
+    verify_looking(path, key, known, LOOKS)
+}
+
+/// As [`verify`]; a fault at the end is believed after so many looks.
+pub(super) fn verify_looking(
+    path: &Path,
+    key: &PublicKey,
+    known: &[KnownHead],
+    looks: u32,
+) -> Result<Verified, AuditError> {
     let folder = Folder::at(path);
     let mut found = Verified::default();
     let (heads, whole) = folder.heads()?;
@@ -91,7 +101,8 @@ pub fn verify(path: &Path, key: &PublicKey, known: &[KnownHead]) -> Result<Verif
     let mut first_kept = 1;
     let mut unseen: Vec<&KnownHead> = known.iter().collect();
     for number in &segments {
-        let walked = look(&folder, *number, last, key, &mut found, &mut first_kept, &mut unseen)?;
+        let looks = if *number == last { looks } else { 1 };
+        let walked = look(&folder, *number, looks, key, &mut found, &mut first_kept, &mut unseen)?;
         check_segment(*number, last, &walked, &heads, &mut found);
     }
     for number in first_kept..last {
@@ -144,7 +155,7 @@ fn check_chain(heads: &[Head], key: &PublicKey, found: &mut Verified) {
 fn look(
     folder: &Folder,
     number: u64,
-    last: u64,
+    most: u32,
     key: &PublicKey,
     found: &mut Verified,
     first_kept: &mut u64,
@@ -169,7 +180,7 @@ fn look(
                 Record::Name(_) | Record::Closed { .. } => {}
             }
         });
-        if number == last && walked.fault.is_some() && looks < LOOKS {
+        if walked.fault.is_some() && looks < most {
             (*found, *first_kept) = (before, kept_before);
             std::thread::park_timeout(LOOK_AGAIN);
             continue;

@@ -10,17 +10,20 @@ mod audit_verify;
 mod check;
 mod crl_drop;
 mod crl_ingest;
+mod crl_rollback;
 mod crl_show;
 mod demo;
 mod failure;
 mod http_client;
 mod inventory;
 mod inventory_load;
+mod manual;
 mod presign;
 mod query;
 mod report;
 mod serve;
 mod status;
+mod store;
 mod usage;
 mod usage_report;
 mod words;
@@ -29,6 +32,7 @@ pub use crl_show::CrlSummary;
 pub use failure::{Exit, Failure};
 pub use inventory::{InventoryEntry, InventoryError, InventoryReader, distribution_point};
 pub use report::Progress;
+pub(crate) use report::log_filter;
 pub(crate) use words::{decimal, thousands};
 
 use crate::app::AppError;
@@ -81,6 +85,9 @@ enum Command {
     )]
     Inventory(InventoryCommand),
     Presign(presign::PresignArgs),
+    /// Back the store up, restore it, look whether it is whole
+    #[command(subcommand, after_help = "Example:\n  ocsprey store verify --config ocsprey.toml")]
+    Store(store::StoreCommand),
     Status(status::StatusArgs),
     /// Look whether the audit log is as it was written, or for what was answered
     #[command(subcommand, after_help = "Example:\n  ocsprey audit verify --config ocsprey.toml")]
@@ -92,12 +99,15 @@ enum Command {
     )]
     Usage(UsageCommand),
     Query(query::QueryArgs),
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
 }
 
 #[derive(Debug, Subcommand)]
 enum CrlCommand {
     Ingest(crl_ingest::IngestArgs),
     Show(crl_show::ShowArgs),
+    Rollback(crl_rollback::RollbackArgs),
     Drop(crl_drop::DropArgs),
 }
 
@@ -138,14 +148,18 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Crl(CrlCommand::Ingest(args)) => crl_ingest::run(&args),
         Command::Crl(CrlCommand::Show(args)) => crl_show::run(&args),
+        Command::Crl(CrlCommand::Rollback(args)) => crl_rollback::run(&args),
         Command::Crl(CrlCommand::Drop(args)) => crl_drop::run(&args),
         Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
         Command::Presign(args) => presign::run(&args),
+        Command::Store(command) => store::run(&command),
         Command::Status(args) => status::run(&args),
         Command::Audit(AuditCommand::Verify(args)) => audit_verify::run(&args),
         Command::Audit(AuditCommand::Prove(args)) => audit_prove::run(&args),
         Command::Usage(UsageCommand::Report(args)) => usage_report::run(&args),
         Command::Query(args) => query::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     }
 }
 
@@ -158,6 +172,7 @@ fn app_failure(file: &std::path::Path, why: AppError) -> Failure {
         }
         // Its message begins with what it is about and ends with the hint.
         AppError::Store(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
+        AppError::Restore(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Entries(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Audit(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Listen(why) => Failure::work(what, why, ""),
@@ -224,10 +239,15 @@ mod tests {
                 "ocsprey crl",
                 "ocsprey crl ingest",
                 "ocsprey crl show",
+                "ocsprey crl rollback",
                 "ocsprey crl drop",
                 "ocsprey inventory",
                 "ocsprey inventory load",
                 "ocsprey presign",
+                "ocsprey store",
+                "ocsprey store backup",
+                "ocsprey store restore",
+                "ocsprey store verify",
                 "ocsprey status",
                 "ocsprey audit",
                 "ocsprey audit verify",
@@ -235,11 +255,31 @@ mod tests {
                 "ocsprey usage",
                 "ocsprey usage report",
                 "ocsprey query",
+                "ocsprey completions",
+                "ocsprey man",
             ]
         );
         for (name, help) in &found {
             assert!(help.contains("Example"), "{name}: {help}");
             assert!(help.contains(&format!("\n  {name}")), "{name} has no example of itself: {help}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_manual_page_with_its_example_and_is_completed() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().to_str().unwrap();
+        let run = |words: &[&str]| Cli::try_parse_from(words).map(|cli| start(cli).unwrap()).unwrap();
+        assert_eq!(run(&["ocsprey", "man", "--dir", dir]), Exit::Done);
+        let mut found = Vec::new();
+        commands(&Cli::command(), "ocsprey", &mut found);
+        for (name, _) in &found {
+            let page = format!("{}.1", name.replace(' ', "-"));
+            let page = std::fs::read_to_string(folder.path().join(&page)).expect(&page);
+            assert!(page.contains("Example") && page.contains(".SH SYNOPSIS"), "{name}: {page}");
+        }
+        for shell in ["bash", "zsh", "fish"] {
+            assert_eq!(run(&["ocsprey", "completions", shell]), Exit::Done);
         }
     }
 
@@ -252,7 +292,8 @@ mod tests {
             let Some(example) = line.strip_prefix("  ocsprey ") else { continue };
             // Behind a wide gap stands what it does; behind && another command.
             let typed = example.split("   ").next().unwrap_or_default();
-            let words = typed.split_whitespace().take_while(|word| *word != "&&").map(OsString::from);
+            let words =
+                typed.split_whitespace().take_while(|word| !["&&", ">"].contains(word)).map(OsString::from);
             let parsed = Cli::try_parse_from(std::iter::once("ocsprey".into()).chain(words));
             assert!(parsed.is_ok(), "{line}: {:?}", parsed.err().map(|error| error.to_string()));
             tried += 1;

@@ -6,16 +6,17 @@
 
 #![expect(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     clippy::cast_possible_truncation,
-    reason = "progress is about time; milliseconds of a run fit into 64 bits"
+    reason = "progress is about time, and no request comes by; milliseconds of a run fit into 64 bits"
 )]
 
 use super::Failure;
 use super::words;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -64,12 +65,48 @@ pub(super) fn start_log(level: Option<&str>, format: LogFormat) -> Result<(), Fa
         .with_target(false);
     // A log that is already there (in a test of the library) stays.
     let _ = match format {
-        LogFormat::Text => log.try_init(),
+        LogFormat::Text => {
+            let log = log.with_filter_reloading();
+            let handle = log.reload_handle();
+            log.try_init().map(|()| RUNNING.set(Box::new(move |filter| handle.reload(filter).is_ok())))
+        }
         LogFormat::Json => {
-            log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+            let log = log.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            let log = log.with_filter_reloading();
+            let handle = log.reload_handle();
+            log.try_init().map(|()| RUNNING.set(Box::new(move |filter| handle.reload(filter).is_ok())))
         }
     };
+    *in_force() = directives;
     Ok(())
+}
+
+/// Gives the running log another filter.
+type SetFilter = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+
+static RUNNING: OnceLock<SetFilter> = OnceLock::new();
+
+/// The filter in force, as it was written.
+fn in_force() -> MutexGuard<'static, String> {
+    static IN_FORCE: Mutex<String> = Mutex::new(String::new());
+    IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The filter of the running log, after it was made `directives`, if there are any. Until the process ends:
+/// nothing writes it down.
+///
+/// # Errors
+/// When the filter cannot be understood, in words; the old one stays.
+pub(crate) fn log_filter(directives: Option<&str>) -> Result<String, String> {
+    if let Some(directives) = directives {
+        let filter = filter(directives)?;
+        if !RUNNING.get().is_some_and(|set| set(filter)) {
+            return Err("the log of this process cannot be changed".to_owned());
+        }
+        let before = std::mem::replace(&mut *in_force(), directives.to_owned());
+        tracing::info!(before, filter = directives, "the filter of the log was changed");
+    }
+    Ok(in_force().clone())
 }
 
 fn filter(directives: &str) -> Result<EnvFilter, String> {

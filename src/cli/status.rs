@@ -134,6 +134,13 @@ fn text_of(status: &Status, all: bool, now: UnixTime) -> String {
             }
         }
     }
+    if let Some(reload) = &status.refused_reload {
+        let at = at(&reload.at, now);
+        out.push_str(&format!("NOT RELOADED at {at}; the configuration of before is in force\n"));
+        for reason in &reload.reasons {
+            out.push_str(&format!("  {reason}\n"));
+        }
+    }
     if status.store_bytes > 0 {
         out.push_str(&format!("store: {}\n", words::octets(status.store_bytes)));
     }

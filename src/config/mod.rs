@@ -131,6 +131,12 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// Octets of memory for what requests look up.
     pub cache_size: u64,
+    /// Copies from before new CRLs that are kept; 0: none are made.
+    pub checkpoints: usize,
+    /// One is made before the first CRL of so long a time.
+    pub checkpoint_every: Duration,
+    /// Below this folder a running server makes backups; `None`: it makes none.
+    pub backups: Option<PathBuf>,
 }
 
 /// `response.profile`: in what the standards differ about answers.
@@ -164,16 +170,16 @@ pub struct Response {
     pub presign: Vec<CertIdForm>,
     /// Answers that are signed beforehand, at the most; `None`: all.
     pub presign_limit: Option<u64>,
-    /// Threads of a server that keep pre-signed answers fresh; 0: nobody does.
+    /// Threads of a server that keep pre-signed answers fresh, where there are any; 0: nobody does.
     pub refresh_threads: usize,
 }
 
 impl Response {
-    /// What is signed beforehand together: a form of the pair stands for both.
+    /// What of `presign` is signed beforehand together: a form of the pair stands for both.
     #[must_use]
-    pub fn presigned_forms(&self) -> Vec<CertIdForms> {
-        let mut all = Vec::with_capacity(self.presign.len());
-        for form in &self.presign {
+    pub fn forms_together(&self, presign: &[CertIdForm]) -> Vec<CertIdForms> {
+        let mut all = Vec::with_capacity(presign.len());
+        for form in presign {
             let forms = self.pair.filter(|pair| pair.contains(*form)).unwrap_or(CertIdForms::one(*form));
             if !all.contains(&forms) {
                 all.push(forms);
@@ -190,6 +196,8 @@ pub struct IssuerConfig {
     pub name: String,
     pub certificate: PathBuf,
     pub signer: SignerConfig,
+    /// For clients that prefer another algorithm.
+    pub signers: Vec<FurtherSigner>,
     pub crls: Vec<CrlSource>,
     pub crl_issuers: Vec<PathBuf>,
     pub scopes: ScopesPolicy,
@@ -213,6 +221,16 @@ impl IssuerConfig {
         })
     }
 
+    /// `signers` of one of its keys, counted from 0: its own, then its generations'.
+    #[must_use]
+    pub fn further_signers(&self, key: usize) -> &[FurtherSigner] {
+        let generation = |index| self.generations.get(index).map(|one: &GenerationConfig| &one.signers[..]);
+        match key.checked_sub(1) {
+            None => &self.signers,
+            Some(index) => generation(index).unwrap_or_default(),
+        }
+    }
+
     /// What a serial on no CRL and in no inventory answers, as far as the file says: as written, or
     /// `unknown` with an inventory. `None`: as the store has an inventory or not, because
     /// `ocsprey inventory load` may have brought one without a word in the file.
@@ -227,6 +245,7 @@ impl IssuerConfig {
 pub struct GenerationConfig {
     pub certificate: PathBuf,
     pub signer: SignerConfig,
+    pub signers: Vec<FurtherSigner>,
 }
 
 /// `signer`
@@ -237,6 +256,14 @@ pub struct SignerConfig {
     pub certificate: PathBuf,
     /// PKCS#8 PEM.
     pub key: PathBuf,
+}
+
+/// One entry of `signers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FurtherSigner {
+    pub signer: SignerConfig,
+    /// As [`Response::presign`] is for `signer`; usually none.
+    pub presign: Vec<CertIdForm>,
 }
 
 /// One entry of `crls`.
@@ -368,6 +395,16 @@ impl Config {
         read::config(path, text)
     }
 
+    /// Whether anything at all is signed beforehand.
+    #[must_use]
+    pub fn presigns(&self) -> bool {
+        let further = |issuer: &IssuerConfig| {
+            let keys = 0..=issuer.generations.len();
+            keys.flat_map(|key| issuer.further_signers(key)).any(|one| !one.presign.is_empty())
+        };
+        !self.response.presign.is_empty() || self.issuers.iter().any(further)
+    }
+
     /// The issuer of this name.
     #[must_use]
     pub fn issuer(&self, name: &str) -> Option<&IssuerConfig> {
@@ -399,6 +436,10 @@ impl Config {
             look(issuer, "certificate", &issuer.certificate, false);
             look(issuer, "signer.certificate", &issuer.signer.certificate, false);
             look(issuer, "signer.key", &issuer.signer.key, false);
+            for one in &issuer.signers {
+                look(issuer, "signers.certificate", &one.signer.certificate, false);
+                look(issuer, "signers.key", &one.signer.key, false);
+            }
             for source in &issuer.crls {
                 match source {
                     CrlSource::File(path) => look(issuer, "crls", path, false),
@@ -419,6 +460,10 @@ impl Config {
                 look(issuer, "generation.certificate", &generation.certificate, false);
                 look(issuer, "generation.signer.certificate", &generation.signer.certificate, false);
                 look(issuer, "generation.signer.key", &generation.signer.key, false);
+                for one in &generation.signers {
+                    look(issuer, "generation.signers.certificate", &one.signer.certificate, false);
+                    look(issuer, "generation.signers.key", &one.signer.key, false);
+                }
             }
         }
         problems

@@ -10,8 +10,8 @@ mod tls;
 use super::document::{Field, NumberOrText, Problems, Section, nearest};
 use super::values::{self, Wrong};
 use super::{
-    Admin, Config, ConfigError, Covers, CrlSource, GenerationConfig, IssuerConfig, ScopesPolicy, Server,
-    SignerConfig, StoreConfig, Unlisted,
+    Admin, Config, ConfigError, Covers, CrlSource, FurtherSigner, GenerationConfig, IssuerConfig,
+    ScopesPolicy, Server, SignerConfig, StoreConfig, Unlisted,
 };
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,6 +22,10 @@ use toml::de::DeTable;
 const DEFAULT_PORT: u16 = 8080;
 /// What a small machine can spare; a large store wants more.
 const DEFAULT_STORE_CACHE_SIZE: u64 = 256 << 20;
+/// The last two days, where a CRL comes every day.
+const DEFAULT_CHECKPOINTS: usize = 2;
+const DEFAULT_CHECKPOINT_EVERY: Duration = Duration::from_secs(86_400);
+const MAX_CHECKPOINTS: u64 = 100;
 const LEAST_STORE_CACHE_SIZE: u64 = 8 << 20;
 const DEFAULT_MAX_CRL_SIZE: u64 = 256 << 20;
 /// More threads than any machine has cores: a slip of the keyboard.
@@ -156,7 +160,13 @@ impl Walk<'_> {
 
     fn store(&mut self, section: Option<Section<'_>>) -> StoreConfig {
         let default = self.folder.join("data");
-        let mut store = StoreConfig { path: default, cache_size: DEFAULT_STORE_CACHE_SIZE };
+        let mut store = StoreConfig {
+            path: default,
+            cache_size: DEFAULT_STORE_CACHE_SIZE,
+            checkpoints: DEFAULT_CHECKPOINTS,
+            checkpoint_every: DEFAULT_CHECKPOINT_EVERY,
+            backups: None,
+        };
         let Some(mut section) = section else { return store };
         if let Some(path) = section.take("path").and_then(|field| self.path(&field)) {
             store.path = path;
@@ -169,6 +179,19 @@ impl Walk<'_> {
             }
             store.cache_size = size;
         }
+        if let Some(field) = section.take("checkpoints")
+            && let Some(number) = field.number(&mut self.problems, "checkpoints = 2, or 0 for none")
+        {
+            if number > MAX_CHECKPOINTS {
+                let why = format!("{number} copies are too many");
+                field.wrong(&mut self.problems, why, "each may come to be as large as the store; write 2");
+            }
+            store.checkpoints = usize::try_from(number).unwrap_or(usize::MAX);
+        }
+        if let Some(every) = self.duration(&mut section, "checkpoint_every", "checkpoint_every = \"24h\"") {
+            store.checkpoint_every = every;
+        }
+        store.backups = section.take("backups").and_then(|field| self.path(&field));
         section.finish(&mut self.problems);
         store
     }
@@ -188,6 +211,7 @@ impl Walk<'_> {
         let certificate = self.required_path(&mut section, "certificate", "certificate = \"auth-ca.pem\"");
         let certificate = certificate.unwrap_or_default();
         let signer = self.signer(&mut section, &certificate);
+        let signers = self.signers(&mut section, &certificate);
         let crls = section.take("crls").map(|field| self.crl_sources(&field)).unwrap_or_default();
         let crl_issuers = section.take("crl_issuers").map(|field| self.paths(&field)).unwrap_or_default();
         let scopes = section.take("scopes").and_then(|field| self.scopes(&field)).unwrap_or_default();
@@ -212,6 +236,7 @@ impl Walk<'_> {
             name: name.unwrap_or_default(),
             certificate,
             signer,
+            signers,
             crls,
             crl_issuers,
             scopes,
@@ -246,8 +271,9 @@ impl Walk<'_> {
             self.required_path(&mut section, "certificate", "certificate = \"auth-ca-2019.pem\"");
         let certificate = certificate.unwrap_or_default();
         let signer = self.signer(&mut section, &certificate);
+        let signers = self.signers(&mut section, &certificate);
         section.finish(&mut self.problems);
-        GenerationConfig { certificate, signer }
+        GenerationConfig { certificate, signer, signers }
     }
 
     fn signer(&mut self, section: &mut Section<'_>, ca: &Path) -> SignerConfig {
@@ -256,10 +282,29 @@ impl Walk<'_> {
         let path = section.key("signer.");
         let Some(field) = section.require("signer", &mut self.problems, example) else { return nobody };
         let Some(mut signer) = self.table(&field, &path, example) else { return nobody };
-        let certificate = signer.take("certificate").and_then(|field| self.path(&field));
-        let key = self.required_path(&mut signer, "key", "key = \"auth-ocsp.key\"");
+        let found = self.signer_of(&mut signer, ca);
         signer.finish(&mut self.problems);
+        found
+    }
+
+    fn signer_of(&mut self, signer: &mut Section<'_>, ca: &Path) -> SignerConfig {
+        let certificate = signer.take("certificate").and_then(|field| self.path(&field));
+        let key = self.required_path(signer, "key", "key = \"auth-ocsp.key\"");
         SignerConfig { certificate: certificate.unwrap_or(ca.into()), key: key.unwrap_or_default() }
+    }
+
+    fn signers(&mut self, section: &mut Section<'_>, ca: &Path) -> Vec<FurtherSigner> {
+        let path = section.key("signers ");
+        let Some(field) = section.take("signers") else { return Vec::new() };
+        let example = "signers = [{ certificate = \"auth-ocsp-p384.pem\", key = \"auth-ocsp-p384.key\" }]";
+        let tables = field.sections(&mut self.problems, example, |place, _| format!("{path}{place} "));
+        let one = |mut section: Section<'_>| {
+            let signer = self.signer_of(&mut section, ca);
+            let presign = self.cert_id_forms(&mut section);
+            section.finish(&mut self.problems);
+            FurtherSigner { signer, presign }
+        };
+        tables.into_iter().map(one).collect()
     }
 
     fn crl_sources(&mut self, field: &Field<'_>) -> Vec<CrlSource> {

@@ -5,6 +5,7 @@ use super::*;
 mod files;
 mod records;
 mod sections;
+mod signers;
 mod tls;
 
 const ISSUER: &str = r#"
@@ -38,11 +39,7 @@ fn problems_in_issuer(text: &str) -> Vec<String> {
     problems(&format!("{ISSUER}{text}"))
 }
 
-#[test]
-#[expect(clippy::too_many_lines, reason = "a line for each key")]
-fn contract_3_every_key_of_the_contract_is_understood() {
-    let config = parse(
-        r#"
+const EVERY_KEY: &str = r#"
 [server]
 listen  = ["127.0.0.1:8080", "[::1]:8080"]
 workers = 3
@@ -93,9 +90,11 @@ retention   = "10years"
 [[issuer.generation]]
 certificate = "auth-ca-2019.pem"
 signer      = { key = "auth-ca-2019.key" }
-"#,
-    )
-    .unwrap();
+"#;
+
+#[test]
+fn contract_3_every_key_of_the_contract_is_understood() {
+    let config = parse(EVERY_KEY).unwrap();
     let at = |name: &str| PathBuf::from("/etc/ocsprey").join(name);
     let expected = Config {
         file: at("ocsprey.toml"),
@@ -105,7 +104,7 @@ signer      = { key = "auth-ca-2019.key" }
             tls: None,
         },
         admin: Admin { listen: Some("127.0.0.1:9090".parse().unwrap()), max_crl_size: 300_000_000 },
-        store: StoreConfig { path: at("data"), cache_size: 1 << 30 },
+        store: StoreConfig { path: at("data"), cache_size: 1 << 30, ..files::kept_copies() },
         response: Response {
             profile: Profile::Rfc6960,
             validity: Duration::from_secs(36 * 3600),
@@ -130,6 +129,7 @@ signer      = { key = "auth-ca-2019.key" }
             name: "user-authentication".into(),
             certificate: at("auth-ca.pem"),
             signer: SignerConfig { certificate: at("auth-ocsp.pem"), key: "/keys/auth-ocsp.key".into() },
+            signers: Vec::new(),
             crls: vec![
                 CrlSource::Folder(at("crl/auth/")),
                 CrlSource::File(at("one.crl")),
@@ -144,6 +144,7 @@ signer      = { key = "auth-ca-2019.key" }
             generations: vec![GenerationConfig {
                 certificate: at("auth-ca-2019.pem"),
                 signer: SignerConfig { certificate: at("auth-ca-2019.pem"), key: at("auth-ca-2019.key") },
+                signers: Vec::new(),
             }],
         }],
     };

@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 /// CRLs that may be held in memory at a time; more are asked to come back.
 const UPLOADS: usize = 2;
 
-/// A form with one serial number in it.
+/// A form with one serial number in it, or the filter of a log.
 const FORM_OCTETS: usize = 1 << 10;
 
 /// Gives what is loaded.
@@ -52,6 +52,12 @@ pub struct Explanation {
 
 /// Gives the reasons why something is not well, where it is not.
 pub type HealthCheck = Arc<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
+
+/// Makes a backup of the store, with this name, and reports in JSON. May take as long as a disk takes.
+pub type BackupSource = Arc<dyn Fn(&str) -> Result<Value, Refusal> + Send + Sync>;
+
+/// Gives the filter of the log, or sets it; or says why it cannot be set.
+pub type LogSource = Arc<dyn Fn(Option<&str>) -> Result<String, String> + Send + Sync>;
 
 /// What becomes of a CRL that was brought.
 pub type IntakeFuture = Pin<Box<dyn Future<Output = Result<Value, Refusal>> + Send>>;
@@ -110,6 +116,8 @@ pub struct AdminSources {
     /// Every issuer can answer.
     pub ready: HealthCheck,
     pub explain: ExplainSource,
+    pub backup: BackupSource,
+    pub log: LogSource,
     /// Takes CRLs; without it `POST /api/v1/crls` is not found.
     pub intake: Option<Arc<dyn CrlIntake>>,
 }
@@ -120,6 +128,7 @@ pub struct AdminService {
     sources: Arc<AdminSources>,
     limits: Limits,
     uploads: Arc<Semaphore>,
+    backups: Arc<Semaphore>,
     history: Arc<History>,
     /// Of the pages for people.
     policy: HeaderValue,
@@ -135,6 +144,7 @@ impl AdminService {
             sources: Arc::new(sources),
             limits,
             uploads: Arc::new(Semaphore::new(UPLOADS)),
+            backups: Arc::new(Semaphore::new(1)),
             history,
             policy: policy.unwrap_or(HeaderValue::from_static("default-src 'none'")),
         }
@@ -177,6 +187,45 @@ impl AdminService {
         };
         let status = if explained.is_ok() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
         self.page(status, status_page::render_explained(&explained))
+    }
+
+    /// On a thread of its own: pages are answered meanwhile, and one backup is made at a time.
+    async fn back_up(&self, query: Option<&str>) -> Reply {
+        let Ok(_place) = self.backups.try_acquire() else {
+            return refused(StatusCode::SERVICE_UNAVAILABLE, "another backup is being made: try again later");
+        };
+        let name = query.and_then(|query| query.strip_prefix("name=")).unwrap_or_default().to_owned();
+        let backup = Arc::clone(&self.sources.backup);
+        match tokio::task::spawn_blocking(move || backup(&name)).await {
+            Ok(Ok(report)) => json_reply(StatusCode::OK, &report),
+            Ok(Err(refusal @ Refusal::Unacceptable(_))) => {
+                refused(StatusCode::UNPROCESSABLE_ENTITY, &refusal.to_string())
+            }
+            Ok(Err(refusal @ Refusal::Unavailable(_))) => {
+                refused(StatusCode::SERVICE_UNAVAILABLE, &refusal.to_string())
+            }
+            Err(_) => refused(StatusCode::SERVICE_UNAVAILABLE, "the server is ending"),
+        }
+    }
+
+    fn log(&self) -> Reply {
+        match (self.sources.log)(None) {
+            Ok(filter) => reply(StatusCode::OK, TEXT, format!("{filter}\n")),
+            Err(why) => reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
+        }
+    }
+
+    async fn set_log(&self, request: Request<Incoming>) -> Reply {
+        let Ok(filter) = collect(request.into_body(), FORM_OCTETS).await else {
+            return last_words(
+                StatusCode::BAD_REQUEST,
+                "Send a level, or a filter like info,ocsprey::ingest=debug.\n",
+            );
+        };
+        match (self.sources.log)(Some(String::from_utf8_lossy(&filter).trim())) {
+            Ok(filter) => reply(StatusCode::OK, TEXT, format!("{filter}\n")),
+            Err(why) => reply(StatusCode::UNPROCESSABLE_ENTITY, TEXT, format!("{why}\n")),
+        }
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -258,6 +307,12 @@ impl Serve for AdminService {
             ("/status", true, _) => self.status_page(request.uri().query()),
             ("/api/v1/status", true, _) => self.status_json(),
             ("/status/explain", false, _) if request.method() == Method::POST => self.explain(request).await,
+            ("/api/v1/store/backup", false, _) if request.method() == Method::POST => {
+                self.back_up(request.uri().query()).await
+            }
+            ("/api/v1/log", true, _) => self.log(),
+            ("/api/v1/log", false, _) if request.method() == Method::PUT => self.set_log(request).await,
+            ("/api/v1/log", false, _) => not_allowed("GET, HEAD, PUT"),
             ("/", true, _) => {
                 let mut moved = text(StatusCode::TEMPORARY_REDIRECT, "See /status\n");
                 moved.headers_mut().insert(LOCATION, HeaderValue::from_static("/status"));
@@ -267,13 +322,16 @@ impl Serve for AdminService {
                 let intake = Arc::clone(intake);
                 self.submit(&*intake, request).await
             }
-            ("/status/explain", _, _) | ("/api/v1/crls", _, Some(_)) => not_allowed("POST"),
+            ("/status/explain" | "/api/v1/store/backup", _, _) | ("/api/v1/crls", _, Some(_)) => {
+                not_allowed("POST")
+            }
             ("/" | "/metrics" | "/healthz" | "/readyz" | "/status" | "/api/v1/status", false, _) => {
                 not_allowed("GET, HEAD")
             }
             _ => last_words(
                 StatusCode::NOT_FOUND,
-                "There are /metrics, /healthz, /readyz, /status, /api/v1/status and POST /api/v1/crls here.\n",
+                "There are /metrics, /healthz, /readyz, /status, /api/v1/status, /api/v1/log, POST /api/v1/crls and \
+                 POST /api/v1/store/backup here.\n",
             ),
         }
     }

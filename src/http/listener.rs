@@ -11,8 +11,12 @@
 //! Places: while all are taken nobody new is accepted (the kernel's backlog waits), and from three quarters on
 //! idle connections end early, so that a crowd of idlers cannot keep others out.
 //!
-//! Shutdown: what the kernel has already accepted for us is still taken, listening stops, idle
-//! connections close, requests in flight are answered, and after the drain time the rest is dropped.
+//! Shutdown: for [`FAREWELL`] everything goes on, and each answer says that its connection ends: so clients that
+//! keep connections go by themselves, where a connection that is closed over their next request would cost a
+//! proxy that request (a POST is not sent twice). Then what the kernel has already accepted for us is still taken
+//! (or left to the next process, see [`Backlog`]), listening stops, idle connections close, requests in flight are
+//! answered, and after the drain time the rest is dropped. A client that has connected and not said
+//! anything yet has [`FIRST_WORD`] to do so.
 
 use super::reply::Reply;
 use super::tls::Tls;
@@ -40,6 +44,12 @@ pub(super) const HEAD_OCTETS: usize = 72 << 10;
 
 /// Connections that the kernel keeps for us until we take them.
 const BACKLOG: i32 = 4096;
+
+/// How long answers go on, and say that it is over; less, once nobody is connected.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What a client that was accepted just before the end has for sending its request: it is on its way.
+pub(super) const FIRST_WORD: Duration = Duration::from_millis(500);
 
 /// A listener could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +81,17 @@ pub struct Limits {
     pub disk_readers: usize,
     /// How long requests in flight have to end after shutdown was asked for.
     pub drain: Duration,
+    /// What becomes, at the end, of connections that nobody has accepted.
+    pub backlog: Backlog,
+}
+
+/// Connections that the kernel has greeted and nobody has accepted, when listening ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backlog {
+    /// They are accepted and answered: the socket is ours, and closing it would reset them.
+    Take,
+    /// They wait for the next process: somebody holds the socket open for it.
+    Leave,
 }
 
 impl Default for Limits {
@@ -83,6 +104,7 @@ impl Default for Limits {
             connections: 10_000,
             disk_readers: 512,
             drain: Duration::from_secs(10),
+            backlog: Backlog::Take,
         }
     }
 }
@@ -138,6 +160,15 @@ impl Shutdown {
     }
 }
 
+/// The two steps in which a connection ends.
+#[derive(Clone)]
+pub(super) struct End {
+    /// From here on answers say that the connection ends.
+    pub said: Shutdown,
+    /// From here on it ends as soon as nothing is under way.
+    pub closing: Shutdown,
+}
+
 /// A listening socket that shares its address with the other workers'. Port 0 takes any free port.
 ///
 /// # Errors
@@ -173,27 +204,28 @@ pub(super) async fn serve<S: Serve>(
     let listener = tokio::net::TcpListener::from_std(listener).map_err(ListenError::Register)?;
     let crowded = Arc::new(AtomicBool::new(false));
     let mut connections = JoinSet::new();
+    let (ending, closing) = (shutdown.clone(), Shutdown::new());
     let attend = |connections: &mut JoinSet<()>, stream: TcpStream| {
         // An answer is one small packet; waiting to fill it would only delay it.
         let _ = stream.set_nodelay(true);
-        let (open, is_crowded, shutdown) =
-            (open.clone().map(Open::new), Arc::clone(&crowded), shutdown.clone());
+        let (open, is_crowded, service) =
+            (open.clone().map(Open::new), Arc::clone(&crowded), service.clone());
+        let end = End { said: ending.clone(), closing: closing.clone() };
         match &tls {
             None => {
-                let service = service.clone();
                 let io = Watched::new(TokioIo::new(stream), limits, is_crowded);
                 connections.spawn(async move {
                     let _open = open;
-                    attend(io, service, shutdown).await;
+                    attend(io, service, end).await;
                 });
             }
             Some(tls) => {
-                let (tls, service, limits) = (Arc::clone(tls), service.clone(), limits.clone());
+                let (tls, limits) = (Arc::clone(tls), limits.clone());
                 connections.spawn(async move {
                     let metrics = open.as_ref().map(|open| &*open.0);
                     let Some(stream) = tls.greet(stream, &limits, metrics).await else { return };
                     let io = Watched::new(TokioIo::new(stream), &limits, is_crowded);
-                    attend(io, service, shutdown).await;
+                    attend(io, service, end).await;
                 });
             }
         }
@@ -214,8 +246,23 @@ pub(super) async fn serve<S: Serve>(
         }
     }
 
+    let mut farewell = pin!(tokio::time::sleep(FAREWELL));
+    while !connections.is_empty() {
+        tokio::select! {
+            () = &mut farewell => break,
+            accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
+                Ok((stream, _)) => attend(&mut connections, stream),
+                Err(error) => pause_after(error).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    closing.ask();
+
     // Clients that the kernel has greeted already would be reset if the socket closed over them.
-    while let Poll::Ready(Ok((stream, _))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
+    while limits.backlog == Backlog::Take
+        && let Poll::Ready(Ok((stream, _))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await
+    {
         attend(&mut connections, stream);
     }
     drop(listener);

@@ -33,11 +33,12 @@ pub use admin::{
     StatusSource, Submission,
 };
 pub use caller::Caller;
-pub use listener::{Limits, ListenError, Shutdown, listen};
+pub use listener::{Backlog, Limits, ListenError, Shutdown, listen};
 pub use pressure::Pressure;
 pub use service::{Answerer, OcspService};
 pub use status::{
-    IssuerStatus, PresignedStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus, Status, time_of,
+    IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus,
+    Status, time_of,
 };
 pub use tls::{ClientCertificates, OldestTls, Tls, TlsError, TlsFile, TlsIdentity, TlsMaterial};
 pub use witness::{Consent, Method, Seen, Witness};

@@ -49,48 +49,64 @@ pub(super) fn is_bare(path: &str) -> bool {
 pub(super) fn decode(path: &str) -> Option<PathRequest> {
     let mut buffer = Vec::with_capacity(path.len() * 2);
     unescape(path.as_bytes(), &mut buffer);
-    let (start, characters, length) = find(&buffer)?;
+    let text_end = buffer.len();
+    let found = find(&buffer, 0)?;
+    let length = decode_at(&mut buffer, found).or_else(|| {
+        // Strangers among the characters: nothing that starts before the last of them is base64 to its end.
+        let (unpadded, _) = trimmed(&buffer)?;
+        let last = unpadded.iter().rposition(|&octet| sextet(octet).is_none())?;
+        let found = find(&buffer, last + 1)?;
+        decode_at(&mut buffer, found)
+    })?;
+    Some(PathRequest { buffer, start: text_end, length })
+}
 
+/// Writes the octets behind the text, and says how many they are. What is no base64 leaves the text alone.
+fn decode_at(buffer: &mut Vec<u8>, (start, characters, length): (usize, usize, usize)) -> Option<usize> {
     let text_end = buffer.len();
     buffer.resize(text_end + characters.div_ceil(4) * 3, 0);
     let (text, octets) = buffer.split_at_mut(text_end);
-    let decoded = BASE64.decode_slice(text.get(start..start + characters)?, octets).ok()?;
-    (decoded == length).then_some(PathRequest { buffer, start: text_end, length })
+    let decoded = text.get(start..start + characters).and_then(|text| BASE64.decode_slice(text, octets).ok());
+    if decoded != Some(length) {
+        buffer.truncate(text_end);
+        return None;
+    }
+    decoded
 }
 
 /// Undoes percent-encoding and base64url. What cannot be undone becomes NUL, which no base64 contains.
 fn unescape(path: &[u8], text: &mut Vec<u8>) {
-    let mut octets = path.iter().copied();
-    while let Some(octet) = octets.next() {
-        let octet = match octet {
-            b'%' => {
-                let mut digit = || octets.next().and_then(|digit| char::from(digit).to_digit(16));
-                match (digit(), digit()) {
-                    (Some(high), Some(low)) => u8::try_from(high << 4 | low).unwrap_or(0),
-                    _ => 0,
-                }
-            }
-            octet => octet,
+    let mut rest = path;
+    // Most characters stand for themselves, and are taken over run by run.
+    while let Some(at) = rest.iter().position(|octet| matches!(octet, b'%' | b'-' | b'_')) {
+        let (plain, special) = rest.split_at(at);
+        text.extend_from_slice(plain);
+        let (octet, behind) = match special {
+            [b'-', behind @ ..] => (b'+', behind),
+            [b'_', behind @ ..] => (b'/', behind),
+            [_, high, low, behind @ ..] => (escaped_octet(*high, *low), behind),
+            // Cut off within an escape.
+            _ => (0, &[][..]),
         };
         text.push(match octet {
             b'-' => b'+',
             b'_' => b'/',
             octet => octet,
         });
+        rest = behind;
     }
+    text.extend_from_slice(rest);
 }
 
-/// Where the request starts, how many characters it has, and how many octets these are.
-fn find(text: &[u8]) -> Option<(usize, usize, usize)> {
-    // Behind the request nothing may stand but padding and slashes.
-    let unslashed = text.iter().rposition(|&octet| octet != b'/')? + 1;
-    let unpadded = text.get(..unslashed)?;
-    let unpadded = unpadded.strip_suffix(b"==").or_else(|| unpadded.strip_suffix(b"=")).unwrap_or(unpadded);
-    // Without padding the last slashes may belong to the base64 itself.
-    let latest_end = if unpadded.len() == unslashed { text.len() } else { unpadded.len() };
-    // Nothing that starts before a stranger among the characters can be base64 to its end.
-    let earliest = unpadded.iter().rposition(|&octet| sextet(octet).is_none()).map_or(0, |at| at + 1);
+fn escaped_octet(high: u8, low: u8) -> u8 {
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let octet = digit(high).zip(digit(low)).map(|(high, low)| high << 4 | low);
+    octet.and_then(|octet| u8::try_from(octet).ok()).unwrap_or(0)
+}
 
+/// Where the request starts, `earliest` or later, how many characters it has, and how many octets these are.
+fn find(text: &[u8], earliest: usize) -> Option<(usize, usize, usize)> {
+    let (unpadded, latest_end) = trimmed(text)?;
     let mut candidate = 0;
     loop {
         if candidate >= earliest {
@@ -102,6 +118,16 @@ fn find(text: &[u8]) -> Option<(usize, usize, usize)> {
         }
         candidate += text.get(candidate..)?.iter().position(|&octet| octet == b'/')? + 1;
     }
+}
+
+/// The text without what may stand behind a request, padding and slashes, and where the request ends at the latest.
+fn trimmed(text: &[u8]) -> Option<(&[u8], usize)> {
+    let unslashed = text.iter().rposition(|&octet| octet != b'/')? + 1;
+    let unpadded = text.get(..unslashed)?;
+    let unpadded = unpadded.strip_suffix(b"==").or_else(|| unpadded.strip_suffix(b"=")).unwrap_or(unpadded);
+    // Without padding the last slashes may belong to the base64 itself.
+    let latest_end = if unpadded.len() == unslashed { text.len() } else { unpadded.len() };
+    Some((unpadded, latest_end))
 }
 
 /// Octets and characters of the SEQUENCE that starts here, by its header.

@@ -16,6 +16,8 @@ pub struct Status {
     pub started_at: Option<String>,
     /// Why requests are answered tryLater; empty when every issuer can answer.
     pub not_ready: Vec<String>,
+    /// The last reload changed nothing: when, and why. `None` once one has succeeded.
+    pub refused_reload: Option<RefusedReload>,
     pub store_bytes: u64,
     /// `None` where nothing is signed beforehand.
     pub presigned: Option<PresignedStatus>,
@@ -24,6 +26,14 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// What was refused last at each source. Empty where the store was read.
     pub quarantine: Vec<QuarantineStatus>,
+}
+
+/// A configuration that was not put in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RefusedReload {
+    pub at: String,
+    pub reasons: Vec<String>,
 }
 
 /// Answers that were signed beforehand.

@@ -95,6 +95,7 @@ pub(super) fn render(status: &Status, traffic: &Traffic, asked: &Asked) -> Strin
     html.element("aria-label=\"Find\" value=\"", &asked.search, "\"><button>Find</button></form>");
     html.markup("<span id=\"note\" role=\"alert\"></span></header>\n<main id=\"live\">\n");
     verdict(html, status, now);
+    reload(html, status);
     tiles(html, status, traffic, now);
     plots(html, traffic);
     refused(html, status, asked, now);
@@ -130,6 +131,17 @@ fn verdict(html: &mut Html, status: &Status, now: UnixTime) {
         html.markup(", up for ").text(&span(now.since(started)));
     }
     html.markup("</small></div></div>\n");
+}
+
+/// What was changed and is not in force looks, to whoever changed it, as if it were.
+fn reload(html: &mut Html, status: &Status) {
+    let Some(reload) = &status.refused_reload else { return };
+    html.element("<div class=\"verdict bad\">NOT RELOADED <small>at ", &at(&reload.at), "");
+    html.markup("; the configuration of before is in force</small>\n<ul>");
+    for reason in reload.reasons.iter().take(SHOWN) {
+        html.element("<li>", reason, "</li>\n");
+    }
+    html.markup("</ul></div>\n");
 }
 
 fn tiles(html: &mut Html, status: &Status, traffic: &Traffic, clock: UnixTime) {

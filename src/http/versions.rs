@@ -8,11 +8,11 @@
 //! requests at a time, 16 KiB of headers each, 64 KiB of a body unread. Who cancels requests faster
 //! than they are taken up is shown out (h2 counts them: CVE-2023-44487), and what stalls ends as in HTTP/1.
 
-use super::listener::{HEAD_OCTETS, Serve, Shutdown};
+use super::listener::{End, FIRST_WORD, HEAD_OCTETS, Serve, Shutdown};
 use super::reply::Reply;
 use super::watched::Watched;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_LENGTH, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -37,14 +37,19 @@ const UNSENT_OCTETS: usize = 64 << 10;
 const CANCELLED: usize = 20;
 
 /// Serves all requests of a connection.
-pub(super) async fn attend<Io, S>(mut io: Watched<Io>, service: S, shutdown: Shutdown)
+pub(super) async fn attend<Io, S>(mut io: Watched<Io>, service: S, end: End)
 where
     Io: Read + Write + Unpin + Send + 'static,
     S: Serve,
 {
-    let mut stop = pin!(shutdown.asked());
+    // The first request of a client that was accepted is on its way; to end before it comes would be an error
+    // that HTTP does not let the client pass over. Who still has not said anything then is not in the middle of
+    // anything.
+    let mut stop = pin!(async {
+        end.closing.asked().await;
+        tokio::time::sleep(FIRST_WORD).await;
+    });
     let is_http2 = poll_fn(|cx| match io.poll_is_http2(cx) {
-        // Who has not said anything is not in the middle of anything.
         Poll::Pending if io.is_silent() && stop.as_mut().poll(cx).is_ready() => {
             Poll::Ready(Err(io::ErrorKind::Interrupted.into()))
         }
@@ -52,9 +57,17 @@ where
     });
     match is_http2.await {
         Ok(false) => {
+            // Borrowed: a count of its users would be written by all workers with every request.
+            let said = &end.said;
             let service = service_fn(move |request| {
                 let service = service.clone();
-                async move { Ok::<_, Infallible>(service.serve(request).await) }
+                async move {
+                    let mut reply = service.serve(request).await;
+                    if said.is_asked() {
+                        reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    Ok::<_, Infallible>(reply)
+                }
             });
             let connection = http1::Builder::new()
                 // `Watched` ends slow heads without a timer a request.
@@ -67,7 +80,7 @@ where
                 .max_header_size(HEAD_OCTETS)
                 .max_buf_size(HEAD_OCTETS)
                 .serve_connection(io, service);
-            drive(pin!(connection), http1::Connection::graceful_shutdown, &shutdown).await;
+            drive(pin!(connection), http1::Connection::graceful_shutdown, &end.closing).await;
         }
         Ok(true) => {
             let service = service_fn(move |request| {
@@ -82,7 +95,7 @@ where
                 .max_send_buf_size(UNSENT_OCTETS)
                 .max_pending_accept_reset_streams(CANCELLED)
                 .serve_connection(io, service);
-            drive(pin!(connection), http2::Connection::graceful_shutdown, &shutdown).await;
+            drive(pin!(connection), http2::Connection::graceful_shutdown, &end.said).await;
         }
         // What ends a connection in error is the client's affair.
         Err(_) => {}

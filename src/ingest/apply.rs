@@ -8,6 +8,7 @@ use super::Refused;
 use super::guard::{Alarm, Guard, Manner};
 use super::judge::{Judge, Judged};
 use super::succession::{Standing, check_signer, standing};
+use super::taken_back::check_barred;
 use crate::snapshot::IssuerIndex;
 use crate::store::{Durability, ScopeChange, ScopeKey, Store, StoreError};
 use crate::x509::UnixTime;
@@ -137,6 +138,9 @@ impl Ingest {
         for share in shares {
             let outcome = match standing(&self.store, &share.draft, delta_base.as_deref())? {
                 Standing::Next(before) => {
+                    if manner == Manner::Guarded {
+                        check_barred(&self.store, &share.draft.crl_sha256)?;
+                    }
                     let entries = share.entries.map(|entry| entry.map_err(Refused::from));
                     replacements.push((share.draft, share.retention, entries));
                     befores.push(before);
@@ -194,6 +198,7 @@ impl Judge {
                     Standing::Same => Outcome::Unchanged,
                     Standing::Overtaken => Outcome::Overtaken,
                     Standing::Next(before) => {
+                        check_barred(store, &share.draft.crl_sha256)?;
                         let change = store.compare_scope(&share.draft, entries, share.retention)?;
                         Outcome::Rehearsed(change, guard.check(&before, &change).err())
                     }

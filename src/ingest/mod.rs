@@ -21,6 +21,7 @@ mod schedule;
 pub mod sort;
 mod sources;
 mod succession;
+mod taken_back;
 #[cfg(test)]
 mod tests;
 
@@ -32,3 +33,4 @@ pub use read::{CrlContent, IssuerEntries, read_crl};
 pub use refused::Refused;
 pub use retire::{EVERYTHING, NotRetired, Retired, retire};
 pub use sources::{Arrival, Content, Source, SourceReport, Sources};
+pub use taken_back::bar;

@@ -59,6 +59,12 @@ pub enum Refused {
          the source"
     )]
     ScopeRetired,
+    /// `ocsprey crl rollback` took it out of force.
+    #[error(
+        "was taken back by hand (`ocsprey crl rollback`): take it out of the source, or, if it is right after all, \
+         `ocsprey crl ingest --force`"
+    )]
+    TakenBack,
     /// The held CRL has a number, this one has none.
     #[error("has no CRL number, but the one held has: {held}")]
     NumberMissing { held: String },
@@ -143,6 +149,7 @@ impl Refused {
             | Self::TimeRolledBack { .. }
             | Self::SameNumberOtherContent { .. }
             | Self::ScopeRetired
+            | Self::TakenBack
             | Self::NumberMissing { .. }
             | Self::DeltaWithoutNumber
             | Self::DeltaBeforeBase { .. }

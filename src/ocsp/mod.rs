@@ -6,6 +6,7 @@
 mod cert_id;
 mod extensions;
 mod parsed;
+mod preferred;
 pub mod request;
 mod response;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 pub use cert_id::{CertIdError, CertIdForm, CertIdForms, CertIdRef, CertIdTemplate, HashParameters};
 pub use extensions::{MAX_NONCE_OCTETS, NonceRef};
 pub use parsed::{BasicResponse, ParseResponseError, ParsedResponse, ParsedSingleResponse, ResponsePart};
+pub use preferred::{PreferredAlgorithm, preferred_algorithms};
 pub use request::{MAX_CERT_IDS, OcspRequest, RequestError};
 pub use response::{
     CertStatus, OcspResponseStatus, ResponseData, ResponseTemplate, SingleResponse, error_response,

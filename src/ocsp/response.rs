@@ -168,6 +168,12 @@ impl ResponseTemplate {
         [&self.responder_id[..], &self.algorithm, &self.certificates, &cutoff].concat()
     }
 
+    /// What stands behind the signature in every answer.
+    #[must_use]
+    pub fn certificates(&self) -> &[u8] {
+        &self.certificates
+    }
+
     /// Writes ResponseData. `signature_octets` is a good guess of the signature's length, so that the
     /// buffer is allocated once.
     pub fn begin<'a, I>(&self, data: &ResponseData<'_>, singles: I, signature_octets: usize) -> Unsigned

@@ -3,8 +3,8 @@
 //! Called by [`super::Responder`] alone: [`AnswerCache::find`] before anything is decided, and
 //! [`AnswerCache::keep`] with an answer that caches may share.
 //!
-//! **Which answer.** The key is what the answer repeats or depends on, octet by octet: the request's list,
-//! CertIDs as they were asked, and its preferred algorithms. The hash only says where to look; it is keyed
+//! **Which answer.** The key is what the answer repeats or depends on: the request's list, CertIDs as they
+//! were asked, octet by octet, and which signatory answers it. The hash only says where to look; it is keyed
 //! with secret octets of the process, so that nobody can aim at a place. When an answer ends is in [`kept`](super::kept).
 //!
 //! **Bounded.** Sets of [`WAYS`] places share out the configured octets. Each set keeps within its own share,
@@ -31,8 +31,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Places of a set: one line of tags and one of pointers.
 const WAYS: usize = 8;
-/// Octets that a set keeps: about eight answers with a delegate's certificate and a P-256 signature.
-const SET_OCTETS: u32 = 10 << 10;
+/// Octets that a set keeps: about eight answers with an RSA-2048 signature, and all eight with a shorter one.
+const SET_OCTETS: u32 = 7 << 10;
 /// Octets beside request and answer: the entry, three allocations and what the allocator rounds up.
 const ENTRY_OCTETS: usize = 320;
 /// Strangers that a word remembers; a set has two words.
@@ -42,7 +42,7 @@ const SEEN: u32 = 4;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Key<'a> {
     list: &'a [u8],
-    preferred_algorithms: &'a [u8],
+    signatory: usize,
     hash: u64,
 }
 
@@ -68,17 +68,15 @@ impl Key<'_> {
     }
 
     fn is_of(&self, entry: &Entry) -> bool {
-        let (list, preferred) = entry.key.split_at_checked(entry.list_octets).unwrap_or_default();
-        list == self.list && preferred == self.preferred_algorithms
+        entry.signatory == self.signatory && *entry.list == *self.list
     }
 }
 
 /// An answer with its key.
 #[derive(Debug)]
 struct Entry {
-    /// The list, and behind it the preferred algorithms.
-    key: Box<[u8]>,
-    list_octets: usize,
+    list: Box<[u8]>,
+    signatory: usize,
     answer: KeptAnswer,
     octets: u32,
     /// It was found since somebody last looked for a place.
@@ -127,12 +125,11 @@ impl AnswerCache {
         self.octets.load(Ordering::Relaxed)
     }
 
-    pub fn key<'a>(&self, list: &'a [u8], preferred_algorithms: Option<&'a [u8]>) -> Key<'a> {
-        let preferred_algorithms = preferred_algorithms.unwrap_or_default();
+    pub fn key<'a>(&self, list: &'a [u8], signatory: usize) -> Key<'a> {
         let mut hasher = self.hashing.build_hasher();
         hasher.write(list);
-        hasher.write(preferred_algorithms);
-        Key { list, preferred_algorithms, hash: hasher.finish() }
+        hasher.write_usize(signatory);
+        Key { list, signatory, hash: hasher.finish() }
     }
 
     /// What `read` makes of the answer for `key`; `None` when there is none that it takes.
@@ -162,14 +159,13 @@ impl AnswerCache {
     pub fn keep(
         &self,
         key: &Key<'_>,
-        body_octets: usize,
+        kept_octets: usize,
         worth: Worth,
         counts: impl Fn(&KeptAnswer) -> bool,
         answer: impl FnOnce() -> KeptAnswer,
     ) {
         let Some(set) = self.set(key) else { return };
-        let key_octets = key.list.len() + key.preferred_algorithms.len();
-        let Ok(octets) = u32::try_from(ENTRY_OCTETS + key_octets + body_octets) else { return };
+        let Ok(octets) = u32::try_from(ENTRY_OCTETS + key.list.len() + kept_octets) else { return };
         if octets > SET_OCTETS / 2 {
             return;
         }
@@ -178,8 +174,8 @@ impl AnswerCache {
         }
         let Some((place, came_before)) = self.make_room(set, key, octets, counts) else { return };
         let entry = Entry {
-            key: [key.list, key.preferred_algorithms].concat().into(),
-            list_octets: key.list.len(),
+            list: key.list.into(),
+            signatory: key.signatory,
             answer: answer(),
             octets,
             // Else the next newcomer would take the place of this one, who has proved as much.

@@ -65,7 +65,7 @@ pub fn explain(
         counts: counted_in(key, rows.as_slice(), row).map(|counted| counted.window),
     };
     let evidence: Vec<Evidence> = rows.as_slice().iter().map(of_row).collect();
-    let is_signer_valid = now >= key.responder.not_before() && now < key.responder.not_after();
+    let is_signer_valid = key.signatories.default.is_valid(now);
     let ground = if !is_signer_valid {
         Ground::Signer
     } else if evidence.iter().any(|one| one.counts.is_some()) {

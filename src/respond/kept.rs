@@ -13,12 +13,13 @@
 //!   ends and no other was published since, it counts to its end.
 
 use super::{Answer, CacheUse, Caching, Outcome};
+use crate::ocsp::ResponseTemplate;
 use crate::signing::sha256;
 use crate::snapshot::{Generation, Snapshot};
 use crate::store::{Epoch, Place};
 use crate::x509::UnixTime;
 use bytes::Bytes;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// This part of its life before its end an answer is made anew, and this part again is its jitter.
 const RENEWAL_PART: i64 = 8;
@@ -54,7 +55,9 @@ impl Places {
 /// A signed answer that may be given again.
 #[derive(Debug)]
 pub(super) struct KeptAnswer {
-    body: Bytes,
+    /// Without the certificates behind the signature, which all answers of one signatory share: more than half of it.
+    front: Box<[u8]>,
+    template: Arc<ResponseTemplate>,
     /// Of the body. Most answers are asked for once, and then nobody wants it.
     hash: OnceLock<[u8; 32]>,
     outcome: Outcome,
@@ -64,15 +67,20 @@ pub(super) struct KeptAnswer {
 }
 
 impl KeptAnswer {
-    /// `chance` is the same for the same request, and another for others.
-    pub fn new(body: &[u8], chance: u32, outcome: Outcome, caching: Caching, basis: Basis) -> Self {
+    /// Of an answer up to the certificates of its template, and that. `chance` is the same for the same request, and
+    /// another for others.
+    pub fn new(
+        (front, template): (&[u8], Arc<ResponseTemplate>),
+        chance: u32,
+        outcome: Outcome,
+        caching: Caching,
+        basis: Basis,
+    ) -> Self {
         let Caching { produced_at, next_update, .. } = caching;
         let life = next_update.since(produced_at).max(0);
         let jitter = i64::from(chance) % (life / JITTER_PART + 1);
         let renewal = next_update.plus(-(life / RENEWAL_PART).max(1) - jitter);
-        // Copied, since it was written into a buffer with room for any signature.
-        let body = Bytes::copy_from_slice(body);
-        Self { body, hash: OnceLock::new(), outcome, caching, basis, renewal }
+        Self { front: front.into(), template, hash: OnceLock::new(), outcome, caching, basis, renewal }
     }
 
     /// Whether it may be given at `now` to somebody who would be answered from `snapshot`.
@@ -88,14 +96,19 @@ impl KeptAnswer {
     }
 
     pub fn answer(&self) -> Answer {
+        let certificates = self.template.certificates();
+        let mut body = Vec::with_capacity(self.front.len() + certificates.len());
+        body.extend_from_slice(&self.front);
+        body.extend_from_slice(certificates);
+        let body = Bytes::from(body);
         let hash = self.hash.get().copied().unwrap_or_else(|| {
-            let hash = sha256(&self.body);
+            let hash = sha256(&body);
             // Two at once have found the same.
             let _ = self.hash.set(hash);
             hash
         });
         Answer {
-            body: self.body.clone(),
+            body,
             outcome: self.outcome,
             issuer: None,
             caching: Some(self.caching),

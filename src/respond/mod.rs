@@ -14,17 +14,18 @@ pub use explain::{Evidence, Explanation, Ground, explain};
 pub use presigned::Presigner;
 
 use crate::ocsp::{
-    CertIdRef, CertStatus, NonceRef, OcspRequest, OcspResponseStatus, ResponseData, ResponseTemplate,
-    SingleResponse, error_response,
+    CertIdRef, CertStatus, NonceRef, OcspRequest, OcspResponseStatus, ResponseData, SingleResponse,
+    error_response,
 };
-use crate::signing::{ResponderIdentity, sha256};
-use crate::snapshot::{IssuerIndex, Key, NoncePolicy, Snapshot, WrittenCertIds};
+use crate::signing::sha256;
+use crate::snapshot::{IssuerIndex, Key, NoncePolicy, Signatory, Snapshot, WrittenCertIds};
 use crate::store::{IssuerNumber, Place, Reach};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use cache::{AnswerCache, Worth};
 use decide::{Decision, Refusal, decide};
 use kept::{Basis, KeptAnswer, Places};
+use std::sync::Arc;
 
 /// One answer, and what is to be said of it to caches and counters.
 #[derive(Debug, Clone)]
@@ -177,8 +178,8 @@ impl Responder {
         if request.nonce_is_critical && options.nonce == NoncePolicy::Ignore {
             return Some(Answer::error(OcspResponseStatus::MalformedRequest, issuer));
         }
-        let responder = &key.responder;
-        if now < responder.not_before() || now >= responder.not_after() {
+        let (signatory_index, signatory) = key.signatories.preferred(request.preferred_algorithms, now);
+        if !signatory.is_valid(now) {
             return Some(Answer::error(OcspResponseStatus::TryLater, issuer));
         }
 
@@ -186,7 +187,7 @@ impl Responder {
             NoncePolicy::Echo => request.nonce,
             NoncePolicy::Ignore => None,
         };
-        let asked = Asked { request: &request, signing, key, nonce };
+        let asked = Asked { request: &request, signing, key, signatory, nonce };
         let Some(cache) = self.cache.as_ref().filter(|_| nonce.is_none()) else {
             return match asked.answer(snapshot, now, reach) {
                 Ok((answer, _)) => Some(answer),
@@ -194,7 +195,7 @@ impl Responder {
                 Err(refusal) => Some(Answer::error(refusal.status(), issuer)),
             };
         };
-        let cache_key = cache.key(request.list_octets(), request.preferred_algorithms);
+        let cache_key = cache.key(request.list_octets(), signatory_index);
         let counts = |kept: &KeptAnswer| kept.counts(snapshot, now);
         let kept = cache.find(&cache_key, |kept| counts(kept).then(|| kept.answer()));
         if let Some(answer) = kept {
@@ -208,11 +209,15 @@ impl Responder {
             }
         };
         answer.cache = CacheUse::Miss;
-        if let Some(caching) = answer.caching {
+        if let Some(caching) = answer.caching
+            // What all answers of a signatory share is not kept with each.
+            && let Some(front) = answer.body.strip_suffix(signatory.template.certificates())
+        {
             let worth = if answer.is_presigned { Worth::Cheap } else { Worth::Dear };
-            cache.keep(&cache_key, answer.body.len(), worth, counts, || {
+            cache.keep(&cache_key, front.len(), worth, counts, || {
                 let basis = asked.basis(snapshot, ends_with_its_sources);
-                KeptAnswer::new(&answer.body, cache_key.chance(), answer.outcome, caching, basis)
+                let parts = (front, Arc::clone(&signatory.template));
+                KeptAnswer::new(parts, cache_key.chance(), answer.outcome, caching, basis)
             });
         }
         Some(answer)
@@ -225,6 +230,8 @@ struct Asked<'a> {
     /// Which key of the snapshot, and the key.
     signing: usize,
     key: &'a Key,
+    /// Who signs.
+    signatory: &'a Signatory,
     /// The one to repeat.
     nonce: Option<NonceRef<'a>>,
 }
@@ -236,7 +243,7 @@ impl Asked<'_> {
             && self.nonce.is_none()
             && let Some(cert_id) = self.request.cert_ids().next()
         {
-            match presigned::held(snapshot, self.key, &cert_id, now, reach) {
+            match presigned::held(snapshot, self.key, self.signatory, &cert_id, now, reach) {
                 Ok(Some(held)) => return Ok(held),
                 Err(Refusal::NotInMemory) => return Err(Refusal::NotInMemory),
                 // Whatever is wrong with what is held, a fresh answer is judged by itself.
@@ -248,11 +255,10 @@ impl Asked<'_> {
 
     /// Decides and signs.
     fn sign(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, bool), Refusal> {
-        let Self { request, signing, key, nonce } = *self;
-        let responder = &key.responder;
+        let Self { request, signing, key, signatory, nonce } = *self;
         let mut together = WrittenCertIds::default();
         self.write_pair(&mut together);
-        let mut draft = Draft::new(request.len(), responder.not_after());
+        let mut draft = Draft::new(request.len(), signatory.responder.not_after());
         for cert_id in request.cert_ids() {
             let decision = match snapshot.key_of(&cert_id) {
                 Some((asked, _)) if asked == signing => {
@@ -267,7 +273,7 @@ impl Asked<'_> {
             draft.say_to_all(together.iter());
         }
         let data = ResponseData { produced_at: now, nonce, extended_revoke: draft.extended_revoke };
-        let body = sign(&key.template, responder, &data, &draft.singles).ok_or(Refusal::Signature)?;
+        let body = sign(signatory, &data, &draft.singles).ok_or(Refusal::Signature)?;
         let outcome = Outcome {
             issuer: Some(key.issuer),
             status: OcspResponseStatus::Successful,
@@ -399,12 +405,8 @@ fn next_update(this_update: UnixTime, validity: i64, now: UnixTime) -> UnixTime 
 }
 
 /// Encodes and signs. `None` when the key did not sign.
-fn sign(
-    template: &ResponseTemplate,
-    responder: &ResponderIdentity,
-    data: &ResponseData<'_>,
-    singles: &[SingleResponse<'_>],
-) -> Option<Bytes> {
+fn sign(signatory: &Signatory, data: &ResponseData<'_>, singles: &[SingleResponse<'_>]) -> Option<Bytes> {
+    let Signatory { responder, template, .. } = signatory;
     let signer = responder.signer();
     let unsigned = template.begin(data, singles.iter().copied(), SIGNATURE_OCTETS);
     let mut signature = Vec::with_capacity(SIGNATURE_OCTETS);

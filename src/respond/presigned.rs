@@ -11,7 +11,7 @@ use super::decide::{Decision, Refusal, decide, decide_listed, not_revoked};
 use super::{Answer, Caching, Outcome, next_update};
 use crate::ocsp::{CertIdRef, CertStatus, OcspResponseStatus, ResponseData, SingleResponse};
 use crate::signing::SignError;
-use crate::snapshot::{Key, Series, Snapshot, WrittenCertIds};
+use crate::snapshot::{Key, Series, Signatory, Snapshot, WrittenCertIds};
 use crate::store::{AnswerRow, Candidate, Grounds, Inventoried, Reach};
 use crate::x509::{SerialNumber, UnixTime};
 use bytes::Bytes;
@@ -50,12 +50,16 @@ fn jitter(serial_number: &SerialNumber, most: i64) -> i64 {
 pub(super) fn held(
     snapshot: &Snapshot,
     key: &Key,
+    signatory: &Signatory,
     cert_id: &CertIdRef<'_>,
     now: UnixTime,
     reach: Reach,
 ) -> Result<Option<(Answer, bool)>, Refusal> {
+    if signatory.series.is_empty() {
+        return Ok(None);
+    }
     let Some(form) = cert_id.form() else { return Ok(None) };
-    let Some(series) = key.series.iter().find(|series| series.cert_ids.forms.contains(form)) else {
+    let Some(series) = signatory.series.iter().find(|series| series.cert_ids.forms.contains(form)) else {
         return Ok(None);
     };
     let (view, serial) = (snapshot.view(), &cert_id.serial_number);
@@ -67,17 +71,23 @@ pub(super) fn held(
             }
             Grounds::Inventory { .. } | Grounds::Unsaid => decide(key, view, serial, now, reach)?,
         };
-        let ends_with_its_sources = row.next_update == end_of(&decision, key);
-        Ok(still_says(&row, &decision, key, snapshot.options().validity, now)
-            .then(|| (assemble(&row, key, series, cert_id), ends_with_its_sources)))
+        let ends_with_its_sources = row.next_update == end_of(&decision, signatory);
+        Ok(still_says(&row, &decision, signatory, snapshot.options().validity, now)
+            .then(|| (assemble(&row, key, (signatory, series), cert_id), ends_with_its_sources)))
     });
     answer?.unwrap_or(Ok(None))
 }
 
 /// Whether `row` may be sent in place of a fresh answer with this decision.
-fn still_says(row: &AnswerRow<'_>, decision: &Decision, key: &Key, validity: i64, now: UnixTime) -> bool {
+fn still_says(
+    row: &AnswerRow<'_>,
+    decision: &Decision,
+    signatory: &Signatory,
+    validity: i64,
+    now: UnixTime,
+) -> bool {
     let window = decision.window;
-    let end = end_of(decision, key);
+    let end = end_of(decision, signatory);
     let says_the_same = row.status == decision.status && !decision.never_issued;
     // Not from a clock that went ahead, nor from CRLs that are not in force any more.
     let in_time = row.produced_at <= now
@@ -93,22 +103,27 @@ fn still_says(row: &AnswerRow<'_>, decision: &Decision, key: &Key, validity: i64
 }
 
 /// When CRLs or signer end whatever is said now.
-fn end_of(decision: &Decision, key: &Key) -> UnixTime {
-    decision.window.next_update.min(key.responder.not_after())
+fn end_of(decision: &Decision, signatory: &Signatory) -> UnixTime {
+    decision.window.next_update.min(signatory.responder.not_after())
 }
 
-fn assemble(row: &AnswerRow<'_>, key: &Key, series: &Series, cert_id: &CertIdRef<'_>) -> Answer {
+fn assemble(
+    row: &AnswerRow<'_>,
+    key: &Key,
+    (signatory, series): (&Signatory, &Series),
+    cert_id: &CertIdRef<'_>,
+) -> Answer {
     let AnswerRow { produced_at, this_update, next_update, status, .. } = *row;
     let data = ResponseData { produced_at, nonce: None, extended_revoke: false };
     let single = |cert_id| SingleResponse { cert_id, status, this_update, next_update };
     let unsigned = if series.cert_ids.forms.is_one() {
-        key.template.begin(&data, std::iter::once(single(cert_id.raw)), row.signature.len())
+        signatory.template.begin(&data, std::iter::once(single(cert_id.raw)), row.signature.len())
     } else {
         let mut cert_ids = WrittenCertIds::default();
         series.cert_ids.write(&cert_id.serial_number, &mut cert_ids);
-        key.template.begin(&data, cert_ids.iter().map(single), row.signature.len())
+        signatory.template.begin(&data, cert_ids.iter().map(single), row.signature.len())
     };
-    let (buffer, start) = unsigned.finish(&key.template, row.signature);
+    let (buffer, start) = unsigned.finish(&signatory.template, row.signature);
     let (good, revoked) = if status == CertStatus::Good { (1, 0) } else { (0, 1) };
     let status = OcspResponseStatus::Successful;
     let outcome = Outcome { issuer: Some(key.issuer), status, good, revoked, unknown: 0 };
@@ -121,6 +136,7 @@ fn assemble(row: &AnswerRow<'_>, key: &Key, series: &Series, cert_id: &CertIdRef
 pub struct Presigner<'a> {
     snapshot: &'a Snapshot,
     key: &'a Key,
+    signatory: &'a Signatory,
     series: &'a Series,
     cert_ids: WrittenCertIds,
     signature: Vec<u8>,
@@ -128,14 +144,9 @@ pub struct Presigner<'a> {
 
 impl<'a> Presigner<'a> {
     #[must_use]
-    pub fn new(snapshot: &'a Snapshot, key: &'a Key, series: &'a Series) -> Self {
-        Self {
-            snapshot,
-            key,
-            series,
-            cert_ids: WrittenCertIds::default(),
-            signature: Vec::with_capacity(512),
-        }
+    pub fn new(snapshot: &'a Snapshot, key: &'a Key, signatory: &'a Signatory, series: &'a Series) -> Self {
+        let (cert_ids, signature) = (WrittenCertIds::default(), Vec::with_capacity(512));
+        Self { snapshot, key, signatory, series, cert_ids, signature }
     }
 
     /// The answer about `candidate` as of `now`, and when it is to be replaced; `None` where there
@@ -151,8 +162,7 @@ impl<'a> Presigner<'a> {
         candidate: &Candidate,
         now: UnixTime,
     ) -> Result<Option<(AnswerRow<'_>, UnixTime)>, SignError> {
-        let responder = &self.key.responder;
-        if now < responder.not_before() || now >= responder.not_after() {
+        if !self.signatory.is_valid(now) {
             return Ok(None);
         }
         let Some(decision) = self.decide(candidate, now) else { return Ok(None) };
@@ -164,9 +174,9 @@ impl<'a> Presigner<'a> {
         let status = decision.status;
         let single = |cert_id| SingleResponse { cert_id, status, this_update, next_update };
         let data = ResponseData { produced_at: now, nonce: None, extended_revoke: false };
-        let unsigned = self.key.template.begin(&data, self.cert_ids.iter().map(single), 0);
+        let unsigned = self.signatory.template.begin(&data, self.cert_ids.iter().map(single), 0);
         self.signature.clear();
-        responder.signer().sign(unsigned.to_be_signed(), &mut self.signature)?;
+        self.signatory.responder.signer().sign(unsigned.to_be_signed(), &mut self.signature)?;
         let grounds = match (decision.status, candidate.listed) {
             (CertStatus::Good, listed @ (Inventoried::Listed | Inventoried::InScope(_))) => {
                 Grounds::Inventory { edition: self.key.inventory_edition, listed }
@@ -190,7 +200,7 @@ impl<'a> Presigner<'a> {
     pub fn is_held(&self, candidate: &Candidate, now: UnixTime) -> bool {
         let Some(decision) = self.decide(candidate, now) else { return true };
         let validity = self.snapshot.options().validity;
-        let judge = |row: AnswerRow<'_>| still_says(&row, &decision, self.key, validity, now);
+        let judge = |row: AnswerRow<'_>| still_says(&row, &decision, self.signatory, validity, now);
         let held =
             self.snapshot.view().answer(self.series.number, &candidate.serial_number, Reach::Disk, judge);
         matches!(held, Ok(Some(true)))
@@ -215,7 +225,7 @@ impl<'a> Presigner<'a> {
         let next_update = latest
             .plus(-spread)
             .max(this_update.plus(validity.min(SHORTEST)))
-            .min(end_of(decision, self.key));
+            .min(end_of(decision, self.signatory));
         (this_update, next_update)
     }
 }

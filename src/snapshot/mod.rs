@@ -8,6 +8,7 @@ mod cert_id_index;
 mod published;
 mod scopes;
 mod series;
+mod signatory;
 mod signers;
 #[cfg(test)]
 pub(crate) mod test_setting;
@@ -17,8 +18,9 @@ mod tests;
 pub use published::Published;
 pub use scopes::{Coverage, Covers, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
 pub use series::{CertIds, Series, WrittenCertIds};
+pub use signatory::{Signatories, Signatory};
 
-use crate::ocsp::{CertIdRef, ResponseTemplate};
+use crate::ocsp::CertIdRef;
 use crate::signing::ResponderIdentity;
 use crate::store::{InventoryState, IssuerNumber, ReadView, Retention, StoreError};
 use crate::x509::{Certificate, UnixTime};
@@ -111,32 +113,17 @@ pub struct Issuer {
 #[derive(Debug, Clone)]
 pub struct IssuerKey {
     pub certificate: Arc<Certificate>,
-    pub responder: Arc<ResponderIdentity>,
-    pub template: Arc<ResponseTemplate>,
-    /// What is signed beforehand, one for each form of CertIDs; usually none.
-    pub series: Arc<[Series]>,
+    pub signatories: Signatories,
     /// Two forms of CertIDs that are answered together; usually none.
     pub pair: Option<Arc<CertIds>>,
 }
 
 impl IssuerKey {
+    /// With one who signs.
     #[must_use]
     pub fn new(certificate: Arc<Certificate>, responder: Arc<ResponderIdentity>) -> Self {
-        let template = ResponseTemplate::new(
-            &responder.responder_id_key_hash(),
-            responder.signer().algorithm().algorithm_identifier(),
-            responder.certs_der(),
-        );
-        Self { certificate, responder, template: Arc::new(template), series: Arc::new([]), pair: None }
-    }
-
-    /// Its answers name the responder by subject instead of by key. Not once it has series: they are of answers
-    /// as they were before.
-    #[must_use]
-    pub fn naming_its_responder(self) -> Self {
-        let named = self.responder.certificate().unwrap_or(&self.certificate).subject();
-        let template = ResponseTemplate::clone(&self.template).with_responder_name(named);
-        Self { template: Arc::new(template), ..self }
+        let signatories = Signatories { default: Signatory::new(responder), others: Vec::new() };
+        Self { certificate, signatories, pair: None }
     }
 }
 
@@ -146,10 +133,7 @@ pub struct Key {
     pub issuer: IssuerIndex,
     pub number: IssuerNumber,
     pub unlisted: Unlisted,
-    pub responder: Arc<ResponderIdentity>,
-    pub template: Arc<ResponseTemplate>,
-    /// What is signed beforehand.
-    pub series: Arc<[Series]>,
+    pub signatories: Signatories,
     /// Two forms of CertIDs that are answered together.
     pub pair: Option<Arc<CertIds>>,
     pub scopes: ScopeSet,
@@ -193,9 +177,7 @@ impl Snapshot {
                     issuer: IssuerIndex(index),
                     number: issuer.number,
                     unlisted,
-                    responder: Arc::clone(&key.responder),
-                    template: Arc::clone(&key.template),
-                    series: Arc::clone(&key.series),
+                    signatories: key.signatories.clone(),
                     pair: key.pair.clone(),
                     scopes: ScopeSet::of_key(
                         view.scopes(),
@@ -252,7 +234,9 @@ impl Snapshot {
             if let Err(reason) = key.scopes.whole(now) {
                 reasons.push(format!("issuer {name}: {reason}"));
             }
-            let (from, until) = (key.responder.not_before(), key.responder.not_after());
+            // Where another is missing, the default answers.
+            let signer = &key.signatories.default.responder;
+            let (from, until) = (signer.not_before(), signer.not_after());
             if now < from {
                 reasons.push(format!("issuer {name}: the OCSP signer is not valid before {from}"));
             } else if now >= until {

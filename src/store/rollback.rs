@@ -70,7 +70,6 @@ fn write(db: &Db, earlier: &Db, held: &ScopeRecord, before: ScopeRecord) -> Resu
     let (mut our, mut their) = (ours.take()?, theirs.take()?);
     loop {
         match (our, their) {
-            (None, None) => break,
             (Some((serial, body)), Some((same, was))) if serial == same => {
                 if body != was {
                     done.changed += 1;
@@ -88,8 +87,7 @@ fn write(db: &Db, earlier: &Db, held: &ScopeRecord, before: ScopeRecord) -> Resu
                 difference.add(serial, Some(was))?;
                 their = theirs.take()?;
             }
-            // Taken by the arm before the last.
-            (Some(_), None) => break,
+            (_, None) => break,
         }
     }
     let mut touched = Touched::nothing();

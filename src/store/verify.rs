@@ -83,6 +83,9 @@ impl Store {
     }
 }
 
+/// Looks at one row: its key and its value.
+type Look<V> = fn(&mut V, &[u8], &[u8]) -> Result<(), BadRow>;
+
 /// What `meta` says, to hold the other families against.
 #[derive(Default)]
 struct Meta {
@@ -142,7 +145,7 @@ impl<'a, P: FnMut(u64)> Verifier<'a, P> {
 
     /// Gives every row of `family` to `look`. A block that cannot be read ends the walk: what is behind it
     /// cannot be reached.
-    fn family(&mut self, family: Family, look: fn(&mut Self, &[u8], &[u8]) -> Result<(), BadRow>) {
+    fn family(&mut self, family: Family, look: Look<Self>) {
         let mut count = 0;
         let walked = (|| {
             let mut cursor: Cursor<'a> = self.db.rows_from(family, &[], None)?;
@@ -267,7 +270,7 @@ impl<'a, P: FnMut(u64)> Verifier<'a, P> {
             *status_rows.entry(scope).or_default() += 1;
             match meta.issuer_of_rows(scope) {
                 None => {
-                    stray.push(format!("status: a row of scope {scope}, which has neither record nor mark"))
+                    stray.push(format!("status: a row of scope {scope}, which has neither record nor mark"));
                 }
                 Some(of) if of != issuer => {
                     stray.push(format!("status: a row of scope {scope} stands under another issuer"));

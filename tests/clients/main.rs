@@ -11,14 +11,17 @@
 
 mod audit;
 mod broken_configurations;
+mod copies;
 mod crash;
 mod gnutls;
 mod guard;
+mod hand_over;
 mod lifecycle;
 mod openssl;
 mod presigned;
 mod records;
 mod refused_crls;
 mod sample_configuration;
+mod signers;
 mod support;
 mod urls;

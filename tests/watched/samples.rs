@@ -52,6 +52,16 @@ fn maintainer_scripts_are_scripts() {
     }
 }
 
+/// Whoever enables the sockets finds ocsprey where the sample configuration says.
+#[test]
+fn the_sockets_are_those_of_the_sample_configuration() {
+    let config = Config::load(&deploy("ocsprey.toml")).unwrap();
+    let admin = config.admin.listen.unwrap();
+    for (name, address) in [("ocsprey.socket", config.server.listen[0]), ("ocsprey-admin.socket", admin)] {
+        assert!(read(name).contains(&format!("\nListenStream={address}\n")), "{name}: {address}");
+    }
+}
+
 /// As systemd itself sees it. Elsewhere than on Debian with systemd there is nobody to ask.
 #[test]
 fn systemd_understands_the_unit_and_finds_it_hardened() {
@@ -65,8 +75,12 @@ fn systemd_understands_the_unit_and_finds_it_hardened() {
     // Verifying looks for the program, which is not installed while it is tested.
     let unit = unit.replace("/usr/bin/ocsprey ", &format!("{} ", env!("CARGO_BIN_EXE_ocsprey")));
     fs::write(dir.path().join("ocsprey.service"), unit).unwrap();
-    let verified = run(dir.path(), "systemd-analyze", &["verify", "--man=no", "./ocsprey.service"]);
-    let ours = |line: &&str| line.contains("ocsprey.service");
+    let units = ["./ocsprey.service", "./ocsprey.socket", "./ocsprey-admin.socket"];
+    for name in &units[1..] {
+        fs::copy(deploy(name), dir.path().join(name)).unwrap();
+    }
+    let verified = run(dir.path(), "systemd-analyze", &[&["verify", "--man=no"], &units[..]].concat());
+    let ours = |line: &&str| line.contains("ocsprey");
     assert_eq!(verified.err.lines().filter(ours).collect::<Vec<_>>(), Vec::<&str>::new(), "{verified:?}");
     // 0 is sealed, 10 is open; above 2.0 something was let go.
     let judged = ["security", "--no-pager", "--offline=true", "--threshold=20", "./ocsprey.service"];

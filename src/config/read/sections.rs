@@ -3,7 +3,7 @@
 use super::{MAX_WORKERS, Walk, values};
 use crate::config::document::{Field, Section};
 use crate::config::{FetchOptions, Guard, NoncePolicy, Profile, Response};
-use crate::ocsp::CertIdForms;
+use crate::ocsp::{CertIdForm, CertIdForms};
 use std::time::Duration;
 
 const DEFAULT_VALIDITY: Duration = Duration::from_secs(24 * 3600);
@@ -28,7 +28,7 @@ impl Walk<'_> {
             pair: None,
             presign: Vec::new(),
             presign_limit: None,
-            refresh_threads: 0,
+            refresh_threads: 1,
         };
         let Some(mut section) = section else { return response };
         if let Some(field) = section.take("profile") {
@@ -79,18 +79,24 @@ impl Walk<'_> {
         None
     }
 
-    fn presigning(&mut self, section: &mut Section<'_>, response: &mut Response) {
+    /// `presign`
+    pub(super) fn cert_id_forms(&mut self, section: &mut Section<'_>) -> Vec<CertIdForm> {
+        let mut forms = Vec::new();
         if let Some(field) = section.take("presign") {
             for (item, text) in field.texts(&mut self.problems, "presign = [\"sha1\", \"sha256\"]") {
-                let form = self.accept(&item, values::cert_id_form(text, &response.presign));
-                response.presign.extend(form);
+                let form = self.accept(&item, values::cert_id_form(text, &forms));
+                forms.extend(form);
             }
         }
+        forms
+    }
+
+    fn presigning(&mut self, section: &mut Section<'_>, response: &mut Response) {
+        response.presign = self.cert_id_forms(section);
         if let Some(field) = section.take("presign_limit") {
             response.presign_limit =
                 field.number(&mut self.problems, "presign_limit = 100000000, a number of answers");
         }
-        response.refresh_threads = usize::from(!response.presign.is_empty());
         if let Some(field) = section.take("refresh_threads")
             && let Some(number) = field.number(&mut self.problems, "refresh_threads = 1, or 0 for none")
         {

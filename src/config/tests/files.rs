@@ -88,3 +88,26 @@ fn without_a_word_the_guard_and_fetching_are_as_usual() {
     assert_eq!((config.guard, config.fetch), (Guard::default(), FetchOptions::default()));
     assert_eq!(config.response.archive_cutoff, None);
 }
+
+#[test]
+fn copies_of_the_store_are_counted_timed_and_placed() {
+    let text = |store: &str| format!("[store]\n{store}\n{ISSUER}");
+    let config = |store: &str| Config::from_text(Path::new("/etc/o.toml"), &text(store)).unwrap().store;
+    assert_eq!(config(""), kept_copies());
+    let set = config("checkpoints = 0\ncheckpoint_every = \"12h\"\nbackups = \"b\"");
+    assert_eq!((set.checkpoints, set.checkpoint_every.as_secs()), (0, 43_200));
+    assert_eq!(set.backups, Some(Path::new("/etc/b").to_owned()));
+    let found = problems(&text("checkpoints = 1000"));
+    assert!(found.len() == 1 && found[0].contains("1000 copies are too many"), "{found:?}");
+}
+
+/// What nothing is said of.
+pub(super) fn kept_copies() -> StoreConfig {
+    StoreConfig {
+        path: Path::new("/etc/data").to_owned(),
+        cache_size: 256 << 20,
+        checkpoints: 2,
+        checkpoint_every: Duration::from_secs(86_400),
+        backups: None,
+    }
+}

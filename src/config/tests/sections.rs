@@ -14,7 +14,8 @@ fn b10_a_pair_is_two_forms_and_presigned_once() {
     );
     let forms = |lines: &str| {
         let config = parse(&format!("[response]\n{lines}{ISSUER}")).unwrap();
-        config.response.presigned_forms().into_iter().map(CertIdForms::name).collect::<Vec<_>>()
+        let response = &config.response;
+        response.forms_together(&response.presign).into_iter().map(CertIdForms::name).collect::<Vec<_>>()
     };
     assert_eq!(forms("presign = [\"sha1\", \"sha256\"]\n"), ["sha1", "sha256"]);
     let pair = "pair = [\"sha1\", \"sha256\"]\n";

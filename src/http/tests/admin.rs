@@ -25,6 +25,15 @@ fn admin(ready: Arc<AtomicBool>) -> (Server, mpsc::Receiver<Bytes>) {
     let metrics = Arc::new(Metrics::new().unwrap());
     let (sender, received) = mpsc::sync_channel(16);
     let sources = AdminSources {
+        backup: Arc::new(|name| match name {
+            "full" => Err(Refusal::Unavailable("the disk is full".into())),
+            "" => Err(Refusal::Unacceptable("no name".into())),
+            name => Ok(json!({ "path": name })),
+        }),
+        log: Arc::new(|filter| match filter {
+            Some("loud") => Err("no level".into()),
+            filter => Ok(filter.unwrap_or("info").into()),
+        }),
         metrics: Arc::clone(&metrics),
         status: Arc::new(|| Status {
             issuers: vec![IssuerStatus { name: "a<b".to_owned(), ..IssuerStatus::default() }],
@@ -156,6 +165,34 @@ fn pages_for_people_run_no_script_but_their_own_and_the_traffic_stands_in_the_js
 }
 
 /// A serial number in an address would stand in the log of whatever stands before the admin pages.
+#[test]
+fn a_backup_has_a_name_and_reports_what_came_of_it() {
+    let (server, _) = admin(Arc::new(AtomicBool::new(true)));
+    let ask = |query: &str| {
+        server
+            .ask(format!("POST /api/v1/store/backup{query} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"))
+    };
+    let done = ask("?name=monday");
+    assert_eq!((done.status, json_of(&done)), (200, json!({ "path": "monday" })));
+    for (query, status) in [("", 422), ("?folder=x", 422), ("?name=full", 503)] {
+        assert_eq!(ask(query).status, status, "{query}");
+    }
+    assert_eq!(server.get("/api/v1/store/backup").header("allow"), Some("POST"));
+}
+
+#[test]
+fn the_filter_of_the_log_is_read_and_set() {
+    let (server, _) = admin(Arc::new(AtomicBool::new(true)));
+    let put = |filter: &str| {
+        let length = filter.len();
+        server.ask(format!("PUT /api/v1/log HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{filter}"))
+    };
+    assert_eq!(server.get("/api/v1/log").body, b"info\n");
+    assert_eq!((put("debug").status, put("loud").status, put(&"x".repeat(2000)).status), (200, 422, 400));
+    let post = server.ask("DELETE /api/v1/log HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD, PUT")));
+}
+
 #[test]
 fn a_serial_number_is_explained_by_post_only() {
     let (server, _) = admin(Arc::default());

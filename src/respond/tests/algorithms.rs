@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::signing::test_pki::{Issuance, openssl};
-use crate::signing::{SignError, Signer, SoftwareKey, VerifiedSigner};
+use crate::signing::{ResponderIdentity, SignError, Signer, SoftwareKey, VerifiedSigner};
 use crate::snapshot::IssuerKey;
 use crate::snapshot::test_setting::{DAY, HOUR, delegates, revoked, serial};
 use crate::x509::{CrlReason, PublicKey};
@@ -37,7 +37,7 @@ fn b4_b6_b8_a_delegate_with_any_kind_of_key_sends_its_certificate() {
         let mut setting = Setting::new();
         let authority = Authority::new(KeyKind::P384, AUTH);
         let key = delegates(&authority, kind, Issuance::default());
-        let responder = key.responder.clone();
+        let responder = key.signatories.default.responder.clone();
         let number = setting.add("auth", vec![key]);
         setting.load(Crl::of(number, &authority.certificate));
         let asked = request(&[cert_id(&authority.certificate, HashAlgorithm::Sha1, &serial(1))], None);
@@ -55,7 +55,7 @@ fn h4_a_signer_that_is_not_yet_or_no_longer_valid_signs_nothing() {
     let (from, until) = (now(), now().plus(6 * HOUR));
     let draft = Issuance { not_before: from, not_after: until, ..Issuance::default() };
     let key = delegates(&authority, KeyKind::P256, draft);
-    let public_key = key.responder.signer().public_key().clone();
+    let public_key = key.signatories.default.responder.signer().public_key().clone();
     let number = setting.add("auth", vec![key]);
     setting.load(Crl::of(number, &authority.certificate).valid(now().plus(-DAY), now().plus(9 * DAY)));
     let snapshot = setting.snapshot();
@@ -82,8 +82,13 @@ fn b4_openssl_verifies_answers_of_every_kind_of_key_named_by_key_or_by_subject()
             } else {
                 signs_itself(&authority)
             };
-            let key = if by_subject { key.naming_its_responder() } else { key };
-            let named = key.responder.certificate().unwrap_or(&authority.certificate).clone();
+            let mut key = key;
+            if by_subject {
+                let named = key.signatories.default.clone().named(&authority.certificate);
+                key.signatories.default = named;
+            }
+            let named =
+                key.signatories.default.responder.certificate().unwrap_or(&authority.certificate).clone();
             let number = setting.add("auth", vec![key]);
             let lost = revoked(Some(CrlReason::KeyCompromise));
             setting.load(Crl::of(number, &authority.certificate).revoking(serial(0x33), lost));

@@ -50,6 +50,6 @@ fn what_has_run_out_is_told_as_try_later_with_its_ground() {
         assert_eq!(explanation.ground, ground);
         assert_eq!(explanation.answer.err(), Some(OcspResponseStatus::TryLater));
     }
-    let after_the_signer = one.setting.snapshot().keys()[0].responder.not_after();
+    let after_the_signer = one.setting.snapshot().keys()[0].signatories.default.responder.not_after();
     assert_eq!(explained(&one, &serial(1), after_the_signer).ground, Ground::Signer);
 }

@@ -7,13 +7,14 @@ mod decisions;
 mod explained;
 mod nonces;
 mod pairs;
+mod preferred;
 mod presigned;
 mod several;
 mod times;
 
 use super::*;
 use crate::asn1::{self, tag, write_tlv};
-use crate::ocsp::{BasicResponse, ParsedResponse, ParsedSingleResponse};
+use crate::ocsp::{BasicResponse, ParsedResponse, ParsedSingleResponse, preferred_algorithms};
 use crate::signing::test_pki::{Authority, now};
 use crate::signing::{KeyKind, digest, verify};
 use crate::snapshot::test_setting::{Crl, Setting, signs_itself};

@@ -3,6 +3,7 @@
 use super::presigned::{SHA1, asked, configure_forms, presign_at, presigning};
 use super::*;
 use crate::ocsp::{CertIdForm, CertIdForms};
+use crate::snapshot::CertIds;
 use crate::snapshot::test_setting::serial;
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ const PAIR: CertIdForms = CertIdForms::pair(SHA1, SHA256);
 fn paired() -> One {
     let mut one = presigning();
     let key = &mut one.setting.issuers[0].keys[0];
-    key.series = Arc::new([]);
-    key.pair = Some(Arc::new(key.cert_ids(PAIR)));
+    key.signatories.default.series = Arc::new([]);
+    key.pair = Some(Arc::new(CertIds::new(&key.certificate, PAIR)));
     one
 }
 
@@ -84,7 +85,7 @@ fn a_pair_and_its_forms_are_series_of_their_own() {
     let one = paired();
     let key = &one.setting.issuers[0].keys[0];
     let names = [PAIR, CertIdForms::pair(SHA256, SHA1), CertIdForms::one(SHA1), CertIdForms::one(SHA256)]
-        .map(|forms| key.series_name(forms));
+        .map(|forms| key.signatories.default.series_name(&key.certificate, forms));
     for (index, name) in names.iter().enumerate() {
         assert!(!names[..index].contains(name), "{index}");
     }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::ocsp::{CertIdForm, CertIdForms};
 use crate::signing::test_pki::Issuance;
+use crate::snapshot::Series;
 use crate::snapshot::test_setting::{DAY, HOUR, delegates, revoked, serial};
 use crate::store::{SerialBound, SeriesNumber};
 use crate::x509::CrlReason;
@@ -18,11 +19,14 @@ fn configure(setting: &mut Setting, index: usize, forms: &[CertIdForm]) {
 pub(super) fn configure_forms(setting: &mut Setting, index: usize, forms: &[CertIdForms]) {
     let Setting { store, issuers, .. } = setting;
     for key in &mut issuers[index].keys {
-        let series = forms.iter().map(|form| {
-            let number = store.series(&key.series_name(*form)).unwrap();
-            key.series_of(*form, number)
-        });
-        key.series = series.collect();
+        let ca = &key.certificate;
+        for signatory in key.signatories.all_mut() {
+            let series = forms.iter().map(|form| {
+                let number = store.series(&signatory.series_name(ca, *form)).unwrap();
+                Series::new(ca, *form, number)
+            });
+            signatory.series = series.collect();
+        }
     }
 }
 
@@ -32,8 +36,9 @@ pub(super) fn presign_at(setting: &Setting, now: UnixTime) -> u32 {
     let mut signed = 0;
     for key in snapshot.keys() {
         let candidates = snapshot.view().candidates(key.number, SerialBound::FIRST, None, 1000).unwrap();
-        for series in key.series.iter() {
-            let mut presigner = Presigner::new(&snapshot, key, series);
+        let signatories = key.signatories.all();
+        for (one, series) in signatories.flat_map(|one| one.series.iter().map(move |series| (one, series))) {
+            let mut presigner = Presigner::new(&snapshot, key, one, series);
             let mut answers = setting.store.begin_answers(series.number).unwrap();
             for candidate in &candidates {
                 if let Some((row, due)) = presigner.sign(candidate, now).unwrap() {
@@ -230,14 +235,15 @@ fn t36_a_new_signer_never_meets_the_signatures_of_the_old_one() {
     let mut one = presigning();
     let first = delegates(&one.authority, KeyKind::P256, Issuance::default());
     let second = delegates(&one.authority, KeyKind::P256, Issuance::default());
-    let series = |one: &One| -> SeriesNumber { one.setting.issuers[0].keys[0].series[0].number };
+    let series =
+        |one: &One| -> SeriesNumber { one.setting.issuers[0].keys[0].signatories.default.series[0].number };
     let mut numbers = Vec::new();
     for signer in [first.clone(), second.clone(), first.clone()] {
         one.setting.issuers[0].keys = vec![signer];
         configure(&mut one.setting, 0, &[SHA1]);
         numbers.push(series(&one));
         let at = now().plus(60);
-        let key = one.setting.issuers[0].keys[0].responder.signer().public_key().clone();
+        let key = one.setting.issuers[0].keys[0].signatories.default.responder.signer().public_key().clone();
         let answer = one.ask_form(SHA1, &serial(1), at);
         // Back with the first signer its answers are there again.
         assert_eq!(verified(&answer, &key).produced_at == at, numbers.len() < 3);
@@ -256,7 +262,10 @@ fn t11_one_key_under_two_names_has_two_series() {
     one.setting.add("sign", vec![signs_itself(&other)]);
     configure(&mut one.setting, 1, &[SHA1]);
     let [first, second] = &one.setting.issuers[..] else { panic!() };
-    assert_ne!(first.keys[0].series[0].number, second.keys[0].series[0].number);
+    assert_ne!(
+        first.keys[0].signatories.default.series[0].number,
+        second.keys[0].signatories.default.series[0].number
+    );
 }
 
 #[test]
@@ -286,7 +295,7 @@ fn t7_answers_that_are_signed_together_run_out_over_an_eighth_of_their_life() {
     let snapshot = one.setting.snapshot();
     let mut ends = Vec::new();
     for (serial, _) in &serials {
-        let number = one.setting.issuers[0].keys[0].series[0].number;
+        let number = one.setting.issuers[0].keys[0].signatories.default.series[0].number;
         let end = snapshot.view().answer(number, serial, Reach::Disk, |row| row.next_update);
         ends.push(end.unwrap().unwrap().since(now()));
     }
@@ -306,7 +315,7 @@ fn d3_d4_of_any_validity_and_any_age_of_the_crl() {
         one.setting.options.validity = validity;
         one.load(one.crl().valid(now().plus(-age), now().plus(20 * DAY)));
         presign_at(&one.setting, now());
-        let number = one.setting.issuers[0].keys[0].series[0].number;
+        let number = one.setting.issuers[0].keys[0].signatories.default.series[0].number;
         let view = one.setting.store.view().unwrap();
         let (this, next) = view
             .answer(number, &serial(1), Reach::Disk, |row| (row.this_update, row.next_update))

@@ -118,6 +118,11 @@ pub fn get(url: &str) -> Page {
     try_get(url).unwrap_or_else(|error| panic!("GET {url}: {error}"))
 }
 
+#[allow(dead_code, reason = "tests/conformance and tests/watched stand on this file too")]
+pub fn put(url: &str, body: &str) -> Page {
+    page(agent().put(url).send(body)).unwrap_or_else(|error| panic!("PUT {url}: {error}"))
+}
+
 pub fn post(url: &str, content_type: &str, body: &[u8]) -> Page {
     page(agent().post(url).content_type(content_type).send(body))
         .unwrap_or_else(|error| panic!("POST {url}: {error}"))

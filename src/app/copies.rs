@@ -1,0 +1,310 @@
+//! Copies of the store: one before new CRLs come in, one whenever somebody asks for it, and what they are good
+//! for afterwards. `ocsprey store …`, `ocsprey crl rollback`, and `POST /api/v1/store/backup`.
+//!
+//! Copies before new CRLs (`store.checkpoints`) lie in `checkpoints/` below the store, linked and not copied: what they
+//! take of the disk is what the store has rewritten since. One is made before the first CRL of a period
+//! (`store.checkpoint_every`), and before every CRL that is forced past the guard.
+
+#![expect(clippy::disallowed_methods, reason = "reports say how long the work took")]
+
+use super::places::open_store;
+use super::{AppError, issuers};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::Refusal;
+use crate::ingest::{EVERYTHING, Manner, bar, scope_text};
+use crate::metrics::Metrics;
+use crate::store::{
+    Existing, Restored, RolledBack, ScopeRecord, Store, StoreError, Verification, file_stamp, restore, verify,
+};
+use crate::x509::UnixTime;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Where the copies before new CRLs lie, below the store.
+const FOLDER: &str = "checkpoints";
+
+/// Octets of a name of a backup.
+const LONGEST_NAME: usize = 100;
+
+/// Makes copies before CRLs come in.
+#[derive(Debug)]
+pub(super) struct Precautions {
+    folder: PathBuf,
+    keep: usize,
+    /// Seconds.
+    every: i64,
+    newest: Option<UnixTime>,
+}
+
+impl Precautions {
+    pub fn of(config: &Config) -> Self {
+        let folder = config.store.path.join(FOLDER);
+        let newest = checkpoints(&folder).last().map(|(time, _)| *time);
+        let every = i64::try_from(config.store.checkpoint_every.as_secs()).unwrap_or(i64::MAX);
+        Self { folder, keep: config.store.checkpoints, every, newest }
+    }
+
+    /// To be called before a CRL is taken in. That no copy can be made is told, and stops no CRL: a
+    /// revocation must not wait for it.
+    pub fn before(&mut self, store: &Store, manner: Manner, now: UnixTime) {
+        let is_due = match (manner, self.newest) {
+            (Manner::Rehearsed, _) => false,
+            (Manner::Forced, _) | (Manner::Guarded, None) => true,
+            // A clock that was put back shall not keep the next copy away.
+            (Manner::Guarded, Some(newest)) => now.since(newest) >= self.every || now < newest,
+        };
+        if self.keep == 0 || !is_due || store.scopes().is_ok_and(|scopes| scopes.is_empty()) {
+            return;
+        }
+        let started = Instant::now();
+        // Two in one second have names of two seconds.
+        let at = if self.newest == Some(now) { now.plus(1) } else { now };
+        let path = self.folder.join(file_stamp(at));
+        match store.checkpoint(&path) {
+            Ok(()) => {
+                self.newest = Some(at);
+                let seconds = started.elapsed().as_secs_f64();
+                tracing::info!(path = %path.display(), seconds, "the store was copied before new CRLs come in");
+                self.forget_old();
+            }
+            Err(why) => tracing::error!(reason = %why, "the store was not copied before a new CRL"),
+        }
+    }
+
+    fn forget_old(&self) {
+        let found = checkpoints(&self.folder);
+        for (_, path) in found.iter().take(found.len().saturating_sub(self.keep)) {
+            if let Err(why) = std::fs::remove_dir_all(path) {
+                tracing::warn!(path = %path.display(), reason = %why, "an old copy of the store stays");
+            }
+        }
+    }
+}
+
+/// Copies in `folder`, the oldest first. What has another name is not ours.
+fn checkpoints(folder: &Path) -> Vec<(UnixTime, PathBuf)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let of_entry = |entry: std::fs::DirEntry| {
+        let name = entry.file_name();
+        let name = name.to_str()?;
+        let digits: String = name.chars().filter(char::is_ascii_digit).collect();
+        let time = UnixTime::from_generalized_time(format!("{digits}Z").as_bytes())?;
+        (file_stamp(time) == name).then(|| (time, entry.path()))
+    };
+    let mut found: Vec<_> = entries.filter_map(Result::ok).filter_map(of_entry).collect();
+    found.sort();
+    found
+}
+
+/// A copy of a running server's store, below the configured folder and nowhere else.
+pub(super) fn back_up(store: &Store, backups: Option<&Path>, name: &str) -> Result<Value, Refusal> {
+    let refused = |why: &str| Err(Refusal::Unacceptable(why.to_owned()));
+    let Some(backups) = backups else {
+        return refused("nobody said where backups go: set store.backups in the configuration, and reload");
+    };
+    let is_plain = |letter: u8| letter.is_ascii_alphanumeric() || b"-_.".contains(&letter);
+    if name.is_empty() || name.len() > LONGEST_NAME || name.starts_with('.') || !name.bytes().all(is_plain) {
+        return refused("name a folder below store.backups with ?name=, of letters, digits, -, _ and .");
+    }
+    copy(store, &backups.join(name)).map_err(|why| match why {
+        StoreError::CopyExists { .. } => Refusal::Unacceptable(why.to_string()),
+        other => Refusal::Unavailable(other.to_string()),
+    })
+}
+
+fn copy(store: &Store, to: &Path) -> Result<Value, StoreError> {
+    let started = Instant::now();
+    store.checkpoint(to)?;
+    let octets: u64 = std::fs::read_dir(to).map_or(0, |entries| {
+        entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+    });
+    let seconds = started.elapsed().as_secs_f64();
+    tracing::info!(path = %to.display(), octets, seconds, "the store was backed up");
+    Ok(json!({ "path": to.display().to_string(), "octets": octets, "seconds": seconds }))
+}
+
+/// Copies the store of a configuration, which no server may hold, into the new folder `to`.
+///
+/// # Errors
+/// When there is no store, or a server holds it, or the disk refuses.
+pub fn back_up_store(config: &Config, to: &Path) -> Result<Value, AppError> {
+    Ok(copy(&*open_existing(config)?, to)?)
+}
+
+/// Puts the backup `from` into the place of the store of a configuration.
+///
+/// # Errors
+/// Why it was not put there; what was there stays.
+pub fn restore_store(
+    config: &Config,
+    from: &Path,
+    existing: Existing,
+    progress: impl FnMut(u64),
+) -> Result<Restored, AppError> {
+    let now = Clock::System.now();
+    Ok(restore(from, &config.store.path, existing, now, &super::store_options(), progress)?)
+}
+
+/// Reads the store in `path` through, and says what is wrong with it.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn verify_store(path: &Path, progress: impl FnMut(u64)) -> Result<Verification, AppError> {
+    Ok(verify(path, &super::store_options(), progress)?)
+}
+
+/// Opens the store of a configuration for writing, and makes none.
+fn open_existing(config: &Config) -> Result<std::sync::Arc<Store>, StoreError> {
+    if !config.store.path.join("CURRENT").exists() {
+        return Err(StoreError::Missing { path: config.store.path.clone() });
+    }
+    open_store(config)
+}
+
+/// Which CRLs are to be taken back, and to when.
+#[derive(Debug, Clone, Copy)]
+pub struct Rollback<'a> {
+    pub issuer: &'a str,
+    /// As `ocsprey status --scopes` shows it; `None`: all of the issuer's.
+    pub scope: Option<&'a str>,
+    /// A backup; `None`: the newest copy from before the CRLs that are in force.
+    pub from: Option<&'a Path>,
+}
+
+/// A scope that went back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenBack {
+    /// For people; empty where there is no distribution point.
+    pub scope: String,
+    /// What was in force.
+    pub crl: ScopeRecord,
+    /// What is in force now; `None`: nothing, it had been the scope's first.
+    pub before: Option<ScopeRecord>,
+    pub change: RolledBack,
+}
+
+/// Why no CRL was taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTakenBack {
+    #[error("there is no issuer \"{0}\" in the configuration")]
+    NoSuchIssuer(String),
+    #[error(
+        "no CRL of this scope is held (`ocsprey status --scopes` shows them; \"everything\" names one without a distribution point)"
+    )]
+    NoSuchScope,
+    #[error(
+        "no copy of the store is from before the CRL that is held (store.checkpoints says how many are kept; name a \
+         backup with --from)"
+    )]
+    NothingBefore,
+    #[error("the copy has the CRL that is held: there is nothing to take back")]
+    Same,
+}
+
+/// Takes CRLs back: their scopes become what they are in an earlier copy of the store, and the CRLs do not come in
+/// again by themselves. Delta CRLs go before the complete ones that they stand on.
+///
+/// # Errors
+/// When the configuration or a store is no good; inside, why there is nothing to take back. After an error of
+/// the store some scopes may have gone back: the same again goes on.
+pub fn take_back(
+    config: &Config,
+    rollback: Rollback<'_>,
+) -> Result<Result<(PathBuf, Vec<TakenBack>), NotTakenBack>, AppError> {
+    let loaded = issuers::load(config, &Metrics::new()?, &Clock::System).map_err(AppError::Faults)?;
+    let Some(issuer) = loaded.iter().find(|issuer| issuer.name == rollback.issuer) else {
+        return Ok(Err(NotTakenBack::NoSuchIssuer(rollback.issuer.to_owned())));
+    };
+    let store = open_existing(config)?;
+    let number = store.find_issuer(&issuer.canonical_name)?;
+    let is_meant = |record: &ScopeRecord| {
+        let shown = scope_text(&record.crl.idp);
+        Some(record.issuer()) == number
+            && rollback.scope.is_none_or(|text| shown == text || shown.is_empty() && text == EVERYTHING)
+    };
+    let mut meant: Vec<ScopeRecord> = store.scopes()?.into_iter().filter(is_meant).collect();
+    if meant.is_empty() {
+        return Ok(Err(NotTakenBack::NoSuchScope));
+    }
+    let differs = |copy: &Store| -> Result<bool, StoreError> {
+        for record in &meant {
+            if copy.scope(&record.crl.key)?.is_none_or(|before| before.crl != record.crl) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    let found = match rollback.from {
+        Some(from) => {
+            let copy = Store::open_read_only(from, &super::store_options())?;
+            if !differs(&copy)? {
+                return Ok(Err(NotTakenBack::Same));
+            }
+            Some((from.to_owned(), copy))
+        }
+        None => {
+            let mut found = None;
+            for (_, path) in checkpoints(&config.store.path.join(FOLDER)).into_iter().rev() {
+                let copy = Store::open_read_only(&path, &super::store_options())?;
+                if differs(&copy)? {
+                    found = Some((path, copy));
+                    break;
+                }
+            }
+            found
+        }
+    };
+    let Some((path, copy)) = found else { return Ok(Err(NotTakenBack::NothingBefore)) };
+    meant.sort_by_key(|record| std::cmp::Reverse(record.crl.key.layer));
+    let mut taken = Vec::new();
+    for record in meant {
+        // Barred first: a crash in between leaves the CRL in force, and taking it back again completes it.
+        if copy.scope(&record.crl.key)?.is_none_or(|before| before.crl != record.crl) {
+            bar(&store, &record)?;
+        }
+        if let Some(change) = store.roll_back_scope(&copy, &record.crl.key)? {
+            let (scope, before) = (scope_text(&record.crl.idp), copy.scope(&record.crl.key)?);
+            taken.push(TakenBack { scope, crl: record, before, change });
+        }
+    }
+    Ok(Ok((path, taken)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        checkpoints(folder)
+            .iter()
+            .map(|(_, path)| path.file_name().unwrap().to_string_lossy().into())
+            .collect()
+    }
+
+    #[test]
+    fn only_copies_by_their_names_are_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["20261122T000700Z", "20251122T000700Z", "20261122", "before", "20261322T000700Z"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        assert_eq!(names(folder.path()), ["20251122T000700Z", "20261122T000700Z"]);
+    }
+
+    #[test]
+    fn a_backup_by_name_stays_below_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("data"), &super::super::store_options()).unwrap();
+        let backups = folder.path().join("backups");
+        for name in ["", "..", ".hidden", "a/b", "/etc", "a\\b", "a b", &"a".repeat(101)] {
+            assert!(matches!(back_up(&store, Some(&backups), name), Err(Refusal::Unacceptable(_))), "{name}");
+        }
+        assert!(matches!(back_up(&store, None, "a"), Err(Refusal::Unacceptable(_))));
+        assert!(!backups.exists());
+        let report = back_up(&store, Some(&backups), "monday").unwrap();
+        assert!(report["octets"].as_u64().unwrap() > 0, "{report}");
+        assert!(verify_store(&backups.join("monday"), |_| {}).unwrap().problems.is_empty());
+        assert!(matches!(back_up(&store, Some(&backups), "monday"), Err(Refusal::Unacceptable(_))));
+    }
+}
