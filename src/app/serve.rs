@@ -59,7 +59,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         tls: tls.clone(),
     });
 
-    let records = Records::start(config, &shared)?;
+    let count = workers::count(config.server.workers);
+    let records = Records::start(config, &shared, count)?;
     let shutdown = Shutdown::new();
     let handed_over = HandedOver::of_environment()?;
     let (entrance, backlog) = entrance(handed_over.ocsp, handed_over.tls, config)?;
@@ -72,11 +73,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         clock,
         limits: Limits { backlog, ..Limits::default() },
         tls,
-        records: records.of_a_worker(),
     };
-    let count = workers::count(config.server.workers);
-    let workers = workers::start(entrance, count, &answering, &shutdown)?;
-    drop(answering);
+    let workers = workers::start(entrance, count, &answering, &records, &shutdown)?;
 
     let (commands, inbox) = channel();
     let intake = Intake::new(Arc::clone(&shared), config.clone(), configured);

@@ -3,7 +3,7 @@
 
 use super::AppError;
 use super::handed_over::deal;
-use super::records::WorkerRecords;
+use super::records::{Records, WorkerRecords};
 use crate::clock::Clock;
 use crate::config::Server;
 use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, Tls, listen, serve_ocsp};
@@ -33,8 +33,6 @@ pub(super) struct Answering {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub limits: Limits,
-    /// What is kept of answers; nothing, if nothing is configured.
-    pub records: WorkerRecords,
     /// Of the addresses in `server.tls`.
     pub tls: Option<Arc<Tls>>,
 }
@@ -102,6 +100,7 @@ pub(super) fn start(
     entrance: Entrance<'_>,
     count: usize,
     answering: &Answering,
+    records: &Records,
     shutdown: &Shutdown,
 ) -> Result<Vec<JoinHandle<()>>, AppError> {
     let sockets = entrance.open(count, answering.tls.as_ref())?;
@@ -115,7 +114,7 @@ pub(super) fn start(
             answering.clock.clone(),
             answering.limits.clone(),
         );
-        let records = answering.records.clone();
+        let records = records.of_worker(index);
         let service = match records.witness() {
             Some(witness) => service.witnessed_by(witness),
             None => service,
