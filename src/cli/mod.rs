@@ -5,6 +5,8 @@
 //! `error: WHAT: WHY (HINT)`, several errors are several such lines; the exit code is an [`Exit`].
 //! Nothing here panics, not even when standard output is a pipe that was closed.
 
+mod audit_prove;
+mod audit_verify;
 mod check;
 mod crl_drop;
 mod crl_ingest;
@@ -87,6 +89,9 @@ enum Command {
     #[command(subcommand, after_help = "Example:\n  ocsprey store verify --config ocsprey.toml")]
     Store(store::StoreCommand),
     Status(status::StatusArgs),
+    /// Look whether the audit log is as it was written, or for what was answered
+    #[command(subcommand, after_help = "Example:\n  ocsprey audit verify --config ocsprey.toml")]
+    Audit(AuditCommand),
     /// Tell who asked how often
     #[command(
         subcommand,
@@ -109,6 +114,12 @@ enum CrlCommand {
 #[derive(Debug, Subcommand)]
 enum InventoryCommand {
     Load(inventory_load::LoadArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    Verify(audit_verify::VerifyArgs),
+    Prove(audit_prove::ProveArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -143,6 +154,8 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Presign(args) => presign::run(&args),
         Command::Store(command) => store::run(&command),
         Command::Status(args) => status::run(&args),
+        Command::Audit(AuditCommand::Verify(args)) => audit_verify::run(&args),
+        Command::Audit(AuditCommand::Prove(args)) => audit_prove::run(&args),
         Command::Usage(UsageCommand::Report(args)) => usage_report::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Completions(args) => manual::completions(&args),
@@ -161,6 +174,7 @@ fn app_failure(file: &std::path::Path, why: AppError) -> Failure {
         AppError::Store(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Restore(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Entries(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
+        AppError::Audit(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Listen(why) => Failure::work(what, why, ""),
         AppError::Presign(_) | AppError::Metrics(_) | AppError::System { .. } | AppError::Ended(_) => {
             Failure::work(what, why, "please report this if it comes again")
@@ -235,6 +249,9 @@ mod tests {
                 "ocsprey store restore",
                 "ocsprey store verify",
                 "ocsprey status",
+                "ocsprey audit",
+                "ocsprey audit verify",
+                "ocsprey audit prove",
                 "ocsprey usage",
                 "ocsprey usage report",
                 "ocsprey query",

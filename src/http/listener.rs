@@ -212,11 +212,11 @@ pub(super) async fn serve<S: Serve>(
     let attend = |connections: &mut JoinSet<()>, stream: TcpStream| {
         // An answer is one small packet; waiting to fill it would only delay it.
         let _ = stream.set_nodelay(true);
-        let (open, is_crowded, service) =
-            (open.clone().map(Open::new), Arc::clone(&crowded), service.clone());
+        let (open, is_crowded) = (open.clone().map(Open::new), Arc::clone(&crowded));
         let end = End { said: ending.clone(), closing: closing.clone() };
         match &tls {
             None => {
+                let service = service.clone();
                 let io = Watched::new(TokioIo::new(stream), limits, is_crowded);
                 connections.spawn(async move {
                     let _open = open;
@@ -224,7 +224,7 @@ pub(super) async fn serve<S: Serve>(
                 });
             }
             Some(tls) => {
-                let (tls, limits) = (Arc::clone(tls), limits.clone());
+                let (tls, service, limits) = (Arc::clone(tls), service.clone(), limits.clone());
                 connections.spawn(async move {
                     let metrics = open.as_ref().map(|open| &*open.0);
                     let Some(stream) = tls.greet(stream, &limits, metrics).await else { return };

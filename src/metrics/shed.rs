@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "handles are looked up by label once, at start")]
 
-use super::Families;
+use super::families::Families;
 use prometheus::IntCounter;
 
 /// `ocsp_requests_shed_total`

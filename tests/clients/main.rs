@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test waits for processes, with a deadline")]
 #![allow(clippy::disallowed_types, reason = "tests share the ports that they took")]
 
+mod audit;
 mod broken_configurations;
 mod copies;
 mod crash;
