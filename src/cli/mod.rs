@@ -11,6 +11,7 @@ mod crl_ingest;
 mod crl_rollback;
 mod crl_show;
 mod demo;
+mod drill;
 mod failure;
 mod http_client;
 mod inventory;
@@ -85,6 +86,7 @@ enum Command {
     /// Back the store up, restore it, look whether it is whole
     #[command(subcommand, after_help = "Example:\n  ocsprey store verify --config ocsprey.toml")]
     Store(store::StoreCommand),
+    Drill(drill::DrillArgs),
     Status(status::StatusArgs),
     Query(query::QueryArgs),
     Completions(manual::CompletionsArgs),
@@ -130,6 +132,7 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
         Command::Presign(args) => presign::run(&args),
         Command::Store(command) => store::run(&command),
+        Command::Drill(args) => drill::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Completions(args) => manual::completions(&args),
@@ -221,6 +224,7 @@ mod tests {
                 "ocsprey store backup",
                 "ocsprey store restore",
                 "ocsprey store verify",
+                "ocsprey drill",
                 "ocsprey status",
                 "ocsprey query",
                 "ocsprey completions",
