@@ -443,6 +443,8 @@ impl Intake {
             ("store.path", config.store.path != self.config.store.path),
             ("store.cache_size", config.store.cache_size != self.config.store.cache_size),
             ("response.refresh_threads", RefreshOptions::of(&config) != RefreshOptions::of(&self.config)),
+            ("audit", config.audit != self.config.audit),
+            ("usage", config.usage != self.config.usage),
             ("response.cache_size", config.response.cache_size != self.config.response.cache_size),
         ];
         for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {

@@ -21,6 +21,7 @@ mod places;
 mod presigning;
 mod priority;
 mod quarantine;
+mod records;
 mod serve;
 mod signer_life;
 mod status;
@@ -33,8 +34,10 @@ pub use copies::{NotTakenBack, Rollback, TakenBack, back_up_store, restore_store
 pub use drill::{DrillReport, drill};
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
+pub use records::{audit_key, usage_report};
 pub use serve::serve;
 
+use crate::audit::AuditError;
 use crate::cli::InventoryError;
 use crate::config::Config;
 use crate::http::ListenError;
@@ -87,6 +90,9 @@ pub enum AppError {
     Listen(#[from] ListenError),
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] MetricsError),
+    /// Its message begins with what it is about.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A key did not sign beforehand.
     #[error("an OCSP signer: {0}")]
     Presign(SignError),

@@ -10,6 +10,7 @@ use super::handed_over::HandedOver;
 use super::intake::{Command, Intake, IntakeState, Shared, Submitted};
 use super::places::open_store;
 use super::presigning::{RefreshOptions, Refresher};
+use super::records::Records;
 use super::supervisor::Supervisor;
 use super::workers::{self, Answering, Entrance};
 use super::{AppError, Fault, copies, explain, issuers, priority, status, tls};
@@ -58,6 +59,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         tls: tls.clone(),
     });
 
+    let count = workers::count(config.server.workers);
+    let records = Records::start(config, &shared, count)?;
     let shutdown = Shutdown::new();
     let handed_over = HandedOver::of_environment()?;
     let (entrance, backlog) = entrance(handed_over.ocsp, handed_over.tls, config)?;
@@ -71,8 +74,7 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         limits: Limits { backlog, ..Limits::default() },
         tls,
     };
-    let count = workers::count(config.server.workers);
-    let workers = workers::start(entrance, count, &answering, &shutdown)?;
+    let workers = workers::start(entrance, count, &answering, &records, &shutdown)?;
 
     let (commands, inbox) = channel();
     let intake = Intake::new(Arc::clone(&shared), config.clone(), configured);
@@ -96,6 +98,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         worker.join().map_err(|_| AppError::Ended("a worker"))?;
     }
     refresher.join()?;
+    // Who answered has handed over all that is to be kept of it.
+    records.join()?;
     let _ = commands.send(Command::Stop);
     drop(commands);
     intake.join().map_err(|_| AppError::Ended("the intake"))?;

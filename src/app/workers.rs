@@ -3,12 +3,14 @@
 
 use super::AppError;
 use super::handed_over::deal;
+use super::records::{Records, WorkerRecords};
 use crate::clock::Clock;
 use crate::config::Server;
 use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, Tls, listen, serve_ocsp};
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
+use crate::usage::HAND_OVER_EVERY;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -98,6 +100,7 @@ pub(super) fn start(
     entrance: Entrance<'_>,
     count: usize,
     answering: &Answering,
+    records: &Records,
     shutdown: &Shutdown,
 ) -> Result<Vec<JoinHandle<()>>, AppError> {
     let sockets = entrance.open(count, answering.tls.as_ref())?;
@@ -111,7 +114,12 @@ pub(super) fn start(
             answering.clock.clone(),
             answering.limits.clone(),
         );
-        threads.push(spawn(&format!("worker {index}"), listeners, service, shutdown.clone())?);
+        let records = records.of_worker(index);
+        let service = match records.witness() {
+            Some(witness) => service.witnessed_by(witness),
+            None => service,
+        };
+        threads.push(spawn(&format!("worker {index}"), listeners, service, records, shutdown.clone())?);
     }
     Ok(threads)
 }
@@ -120,6 +128,7 @@ fn spawn(
     name: &str,
     listeners: Vec<Listening>,
     service: OcspService<PublishedResponder>,
+    records: WorkerRecords,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<()>, AppError> {
     let pressure = service.pressure();
@@ -135,7 +144,16 @@ fn spawn(
             for (listener, tls) in listeners {
                 serving.spawn(serve_ocsp(listener, tls, service.clone(), shutdown.clone()));
             }
-            while let Some(ended) = serving.join_next().await {
+            let mut tick = tokio::time::interval(HAND_OVER_EVERY);
+            loop {
+                let ended = tokio::select! {
+                    ended = serving.join_next() => ended,
+                    _ = tick.tick(), if records.are_kept() => {
+                        records.hand_over();
+                        continue;
+                    }
+                };
+                let Some(ended) = ended else { break };
                 if let Ok(Err(why)) = ended {
                     tracing::error!(reason = %why, "a listener ended");
                     // Half a server would look like a whole one to whoever watches the process.
@@ -143,6 +161,8 @@ fn spawn(
                 }
             }
         });
+        // All that was answered has been counted.
+        records.close();
     };
     std::thread::Builder::new()
         .name(name.to_owned())

@@ -5,6 +5,8 @@
 //! `error: WHAT: WHY (HINT)`, several errors are several such lines; the exit code is an [`Exit`].
 //! Nothing here panics, not even when standard output is a pipe that was closed.
 
+mod audit_prove;
+mod audit_verify;
 mod check;
 mod crl_drop;
 mod crl_ingest;
@@ -24,6 +26,7 @@ mod serve;
 mod status;
 mod store;
 mod usage;
+mod usage_report;
 mod words;
 
 pub use crl_show::CrlSummary;
@@ -88,6 +91,15 @@ enum Command {
     Store(store::StoreCommand),
     Drill(drill::DrillArgs),
     Status(status::StatusArgs),
+    /// Look whether the audit log is as it was written, or for what was answered
+    #[command(subcommand, after_help = "Example:\n  ocsprey audit verify --config ocsprey.toml")]
+    Audit(AuditCommand),
+    /// Tell who asked how often
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ocsprey usage report --config ocsprey.toml --from 2026-11-01 --to 2026-11-30"
+    )]
+    Usage(UsageCommand),
     Query(query::QueryArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
@@ -104,6 +116,17 @@ enum CrlCommand {
 #[derive(Debug, Subcommand)]
 enum InventoryCommand {
     Load(inventory_load::LoadArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    Verify(audit_verify::VerifyArgs),
+    Prove(audit_prove::ProveArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum UsageCommand {
+    Report(usage_report::ReportArgs),
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for, and says how it went.
@@ -134,6 +157,9 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Store(command) => store::run(&command),
         Command::Drill(args) => drill::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Audit(AuditCommand::Verify(args)) => audit_verify::run(&args),
+        Command::Audit(AuditCommand::Prove(args)) => audit_prove::run(&args),
+        Command::Usage(UsageCommand::Report(args)) => usage_report::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
@@ -151,6 +177,7 @@ fn app_failure(file: &std::path::Path, why: AppError) -> Failure {
         AppError::Store(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Restore(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Entries(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
+        AppError::Audit(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Listen(why) => Failure::work(what, why, ""),
         AppError::Presign(_) | AppError::Metrics(_) | AppError::System { .. } | AppError::Ended(_) => {
             Failure::work(what, why, "please report this if it comes again")
@@ -226,6 +253,11 @@ mod tests {
                 "ocsprey store verify",
                 "ocsprey drill",
                 "ocsprey status",
+                "ocsprey audit",
+                "ocsprey audit verify",
+                "ocsprey audit prove",
+                "ocsprey usage",
+                "ocsprey usage report",
                 "ocsprey query",
                 "ocsprey completions",
                 "ocsprey man",

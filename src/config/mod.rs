@@ -17,6 +17,7 @@ mod read;
 mod tests;
 mod values;
 
+pub use crate::audit::{KeyPeriod, WhenFull};
 pub use crate::http::{ClientCertificates, OldestTls};
 pub use crate::ingest::{FetchOptions, Guard};
 pub use crate::snapshot::{Covers, NoncePolicy, Unlisted};
@@ -43,8 +44,45 @@ pub struct Config {
     pub guard: Guard,
     /// `[fetch]`: how CRLs named by URL are fetched.
     pub fetch: FetchOptions,
+    /// `[audit]`; `None`: no audit log is kept.
+    pub audit: Option<AuditConfig>,
+    /// `[usage]`; `None`: nothing is counted for bills.
+    pub usage: Option<UsageConfig>,
     /// At least one.
     pub issuers: Vec<IssuerConfig>,
+}
+
+/// `[audit]`: what was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// The folder of the segments.
+    pub path: PathBuf,
+    /// Signs heads: PKCS#8 PEM.
+    pub key: PathBuf,
+    /// The folder of the keys of pseudonyms.
+    pub pseudonym_keys: PathBuf,
+    pub pseudonym_period: KeyPeriod,
+    /// How long closed segments are kept; `None`: without end.
+    pub keep: Option<Duration>,
+    /// How long a key of pseudonyms is kept after its period; `None`: without end.
+    pub keep_keys: Option<Duration>,
+    /// Octets of a segment.
+    pub segment_size: u64,
+    pub segment_time: Duration,
+    pub when_full: WhenFull,
+}
+
+/// `[usage]`: who asked how often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageConfig {
+    /// What it costs; only reports read it.
+    pub prices: Option<PathBuf>,
+    /// Seconds that the calendar of bills is ahead of UTC.
+    pub day_begins: i64,
+    /// Days that counts are kept; `None`: without end.
+    pub keep_days: Option<u32>,
+    /// Names on whose behalf one verifier asks that are told apart in a day.
+    pub names_per_day: usize,
 }
 
 /// `[server]`

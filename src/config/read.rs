@@ -3,6 +3,7 @@
 //! Called by [`Config::from_text`] alone. A value that is wrong is replaced by its default so that
 //! the walk can go on; the [`Config`] that results is only handed out when there was no problem.
 
+mod records;
 mod sections;
 mod tls;
 
@@ -75,6 +76,10 @@ impl Walk<'_> {
         let guard = self.guard(guard);
         let fetch = top.take("fetch").and_then(|field| self.table(&field, "fetch.", "[fetch]"));
         let fetch = self.fetch(fetch);
+        let audit = top.take("audit").and_then(|field| self.table(&field, "audit.", "[audit]"));
+        let audit = audit.map(|section| self.audit(section));
+        let usage = top.take("usage").and_then(|field| self.table(&field, "usage.", "[usage]"));
+        let usage = usage.map(|section| self.usage(section));
         let sections = match top.take("issuer") {
             None => Vec::new(),
             Some(field) => field.sections(&mut self.problems, "[[issuer]]", issuer_path),
@@ -91,7 +96,7 @@ impl Walk<'_> {
             issuers.push(issuer);
         }
         top.finish(&mut self.problems);
-        Config { file: path.into(), server, admin, store, response, guard, fetch, issuers }
+        Config { file: path.into(), server, admin, store, response, guard, fetch, audit, usage, issuers }
     }
 
     fn table<'d>(&mut self, field: &Field<'d>, path: &str, example: &str) -> Option<Section<'d>> {

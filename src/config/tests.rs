@@ -3,6 +3,7 @@
 use super::*;
 
 mod files;
+mod records;
 mod sections;
 mod signers;
 mod tls;
@@ -122,6 +123,8 @@ fn contract_3_every_key_of_the_contract_is_understood() {
             timeout: Duration::from_secs(120),
             max_size: 2 << 30,
         },
+        audit: None,
+        usage: None,
         issuers: vec![IssuerConfig {
             name: "user-authentication".into(),
             certificate: at("auth-ca.pem"),
@@ -214,7 +217,9 @@ fn contract_3_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() 
     );
     assert_eq!(
         problems_above("[logging]\n"),
-        ["line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, issuer)"]
+        [
+            "line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, audit, usage, issuer)"
+        ]
     );
     assert_eq!(
         problems_in_issuer(

@@ -64,6 +64,32 @@ pub(super) fn long_duration(text: &str) -> Result<Duration, Wrong> {
     Ok(duration)
 }
 
+/// `+09:00`, `-05:30`, `Z`: seconds ahead of UTC.
+pub(super) fn utc_offset(text: &str) -> Result<i64, Wrong> {
+    let number = |digits: &str, below: i64| {
+        let number = digits.bytes().all(|octet| octet.is_ascii_digit()).then(|| digits.parse::<i64>().ok());
+        number.flatten().filter(|number| digits.len() == 2 && *number < below)
+    };
+    let offset = || {
+        if matches!(text, "Z" | "UTC") {
+            return Some(0);
+        }
+        let (sign, rest) = match text.strip_prefix('-') {
+            Some(rest) => (-1, rest),
+            None => (1, text.strip_prefix('+')?),
+        };
+        let (hours, minutes) = rest.split_once(':')?;
+        Some(sign * (number(hours, 15)? * 3600 + number(minutes, 60)? * 60))
+    };
+    match offset() {
+        Some(seconds) => Ok(seconds),
+        None => wrong(
+            format!("\"{text}\" is not a difference from UTC"),
+            "write it like \"+09:00\", \"-05:30\" or \"Z\"; daylight saving time is not followed",
+        ),
+    }
+}
+
 /// `30%`, from 0 to 100.
 pub(super) fn percent(text: &str) -> Result<u8, Wrong> {
     let number = text.trim().strip_suffix('%').and_then(|number| number.trim_end().parse::<u8>().ok());

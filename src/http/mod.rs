@@ -25,6 +25,7 @@ mod tests;
 mod tls;
 mod versions;
 mod watched;
+mod witness;
 pub(crate) mod words;
 
 pub use admin::{
@@ -40,6 +41,7 @@ pub use status::{
     Status, time_of,
 };
 pub use tls::{ClientCertificates, OldestTls, Tls, TlsError, TlsFile, TlsIdentity, TlsMaterial};
+pub use witness::{Consent, Method, Seen, Witness};
 
 use crate::respond::{Answer, Responder};
 use crate::snapshot::Published;

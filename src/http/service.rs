@@ -10,12 +10,14 @@
 //! without a type is taken; the query of a path is ignored; `Cache-Control` of requests changes nothing.
 
 use super::caching::{self, Asked};
+use super::caller::Caller;
 use super::disk_pace::{DiskPace, worked};
 use super::listener::{Limits, Serve};
 use super::ocsp_get;
 use super::ocsp_post::{self, BodyRefusal};
 use super::pressure::Pressure;
 use super::reply::{HTML, Reply, last_words, reply, text};
+use super::witness::{Consent, Method as AskedBy, Seen, Witness};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::ocsp::{OcspRequest, OcspResponseStatus};
@@ -68,6 +70,8 @@ struct ServiceParts<A> {
     pace: DiskPace,
     /// What the time of requests is counted from.
     began: Instant,
+    /// Who is told of every answer.
+    witness: Option<Arc<dyn Witness>>,
 }
 
 impl<A> Clone for OcspService<A> {
@@ -82,8 +86,19 @@ impl<A: Answerer> OcspService<A> {
     pub fn new(answerer: A, metrics: Arc<Metrics>, clock: Clock, limits: Limits) -> Self {
         let disk_readers = Arc::new(Semaphore::new(limits.disk_readers));
         let (pressure, pace, began) = (Arc::default(), DiskPace::default(), Instant::now());
-        let parts = ServiceParts { answerer, metrics, clock, limits, disk_readers, pressure, pace, began };
+        let witness = None;
+        let parts =
+            ServiceParts { answerer, metrics, clock, limits, disk_readers, pressure, pace, began, witness };
         Self { parts: Arc::new(parts) }
+    }
+
+    /// Has `witness` told of every answer. Before the first clone.
+    #[must_use]
+    pub fn witnessed_by(mut self, witness: Arc<dyn Witness>) -> Self {
+        if let Some(parts) = Arc::get_mut(&mut self.parts) {
+            parts.witness = Some(witness);
+        }
+        self
     }
 
     /// To be told when the worker that this is the service of has nothing to do.
@@ -185,7 +200,14 @@ impl<A: Answerer> OcspService<A> {
     async fn answer(&self, request: Option<&[u8]>, asked: Asked<'_>) -> Reply {
         let begin = Instant::now();
         let now = self.parts.clock.now();
+        let caller = Caller::default();
+        let witness = self.parts.witness.as_deref();
+        let consent = match witness {
+            Some(witness) if !witness.may_answer() => Consent::Withheld,
+            _ => Consent::Given,
+        };
         let answer = match request {
+            _ if consent == Consent::Withheld => Answer::error(OcspResponseStatus::TryLater, None),
             Some(request) if self.sheds(request, begin) => {
                 self.parts.metrics.nonces_shed.inc();
                 Answer::error(OcspResponseStatus::TryLater, None)
@@ -204,6 +226,13 @@ impl<A: Answerer> OcspService<A> {
         }
         self.parts.metrics.count(index, *status, *good, *revoked, *unknown);
         let is_for_one = *status == OcspResponseStatus::Successful && answer.caching.is_none();
+        if let Some(witness) = witness {
+            let method = match asked {
+                Asked::Get(_) => AskedBy::Get,
+                Asked::Post => AskedBy::Post,
+            };
+            witness.saw(&Seen { caller, method, request, answer: &answer, consent, now });
+        }
         let reply = caching::reply(asked, answer, now);
         let took = begin.elapsed();
         if is_for_one {

@@ -9,6 +9,7 @@ mod disk;
 mod http2;
 mod ocsp;
 mod tls;
+mod witnessed;
 
 use super::*;
 use crate::asn1::{Reader, tag};

@@ -110,6 +110,7 @@ impl KeptAnswer {
         Answer {
             body,
             outcome: self.outcome,
+            issuer: None,
             caching: Some(self.caching),
             known_hash: Some(hash),
             cache: CacheUse::Hit,

@@ -19,7 +19,7 @@ use crate::ocsp::{
 };
 use crate::signing::sha256;
 use crate::snapshot::{IssuerIndex, Key, NoncePolicy, Signatory, Snapshot, WrittenCertIds};
-use crate::store::{Place, Reach};
+use crate::store::{IssuerNumber, Place, Reach};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use cache::{AnswerCache, Worth};
@@ -33,6 +33,8 @@ pub struct Answer {
     /// A whole OCSPResponse in DER.
     pub body: Bytes,
     pub outcome: Outcome,
+    /// The CA of `outcome.issuer` by its number in the store, which no reload changes.
+    pub issuer: Option<IssuerNumber>,
     /// `None`: not to be kept by any cache (errors, `unknown`, answers with a nonce).
     pub caching: Option<Caching>,
     /// See [`Answer::body_hash`].
@@ -74,6 +76,18 @@ pub struct Caching {
 }
 
 impl Answer {
+    /// SHA-256 of the body, where it has been computed already.
+    #[must_use]
+    pub fn known_body_hash(&self) -> Option<[u8; 32]> {
+        self.known_hash
+    }
+
+    /// Says which CA of `snapshot`, whose answer this is, its outcome means.
+    fn of(self, snapshot: &Snapshot) -> Self {
+        let issuer = self.outcome.issuer.and_then(|index| snapshot.issuers().get(index.0));
+        Self { issuer: issuer.map(|issuer| issuer.number), ..self }
+    }
+
     /// SHA-256 of the body.
     #[must_use]
     pub fn body_hash(&self) -> [u8; 32] {
@@ -83,7 +97,8 @@ impl Answer {
     /// One that nobody keeps.
     #[must_use]
     pub fn new(body: Bytes, outcome: Outcome, caching: Option<Caching>) -> Self {
-        Self { body, outcome, caching, known_hash: None, cache: CacheUse::None, is_presigned: false }
+        let (known_hash, cache) = (None, CacheUse::None);
+        Self { body, outcome, issuer: None, caching, known_hash, cache, is_presigned: false }
     }
 
     /// An answer that is only a status.
@@ -131,13 +146,16 @@ impl Responder {
     #[must_use]
     pub fn respond(&self, snapshot: &Snapshot, request: &[u8], now: UnixTime) -> Answer {
         let answer = self.respond_within(snapshot, request, now, Reach::Disk);
-        answer.unwrap_or_else(|| Answer::error(OcspResponseStatus::InternalError, None))
+        answer.map_or_else(
+            || Answer::error(OcspResponseStatus::InternalError, None),
+            |answer| answer.of(snapshot),
+        )
     }
 
     /// As [`Responder::respond`], where all that is needed of the store is in its memory; else `None`.
     #[must_use]
     pub fn respond_from_memory(&self, snapshot: &Snapshot, request: &[u8], now: UnixTime) -> Option<Answer> {
-        self.respond_within(snapshot, request, now, Reach::Memory)
+        Some(self.respond_within(snapshot, request, now, Reach::Memory)?.of(snapshot))
     }
 
     fn respond_within(

@@ -1,4 +1,4 @@
-//! RocksDB as the store uses it: one database, five typed column families, batches. Nothing
+//! RocksDB as the store uses it: one database, six typed column families, batches. Nothing
 //! outside `store` names rocksdb, and little outside this file does.
 //!
 //! Look-ups: whole-key bloom filters, a hash index in the inventory's blocks, and a lock-free block cache
@@ -31,7 +31,7 @@ pub struct Db {
     rocks: DB,
     path: PathBuf,
     access: Access,
-    /// How files of every family but `meta` are laid out, for those that are made outside RocksDB.
+    /// How files of every family that takes them are laid out, for those that are made outside RocksDB.
     layouts: [Options; 4],
     max_batch_rows: usize,
     epochs: Epochs,
@@ -176,14 +176,14 @@ impl Db {
         self.path.join("staged")
     }
 
-    /// Makes files of any family but `meta`.
+    /// Makes files of any family but `meta` and `usage`.
     pub fn file_writer(&self, family: Family) -> SstFileWriter<'_> {
         let [status, scope_rows, inventory, answers] = &self.layouts;
         SstFileWriter::create(match family {
             Family::ScopeRows => scope_rows,
             Family::Inventory => inventory,
             Family::Answers => answers,
-            Family::Meta | Family::Status => status,
+            Family::Meta | Family::Status | Family::Usage => status,
         })
     }
 

@@ -1,6 +1,7 @@
 //! The column families, and how each is laid out.
 
 use super::StoreOptions;
+use super::format::usage::add;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, Options,
 };
@@ -14,10 +15,13 @@ pub enum Family {
     Inventory,
     /// Pre-signed answers. Large, and worth nothing that could not be signed again.
     Answers,
+    /// Who asked how often: sums, to which is added without reading them.
+    Usage,
 }
 
 impl Family {
-    pub const ALL: [Self; 5] = [Self::Meta, Self::Status, Self::ScopeRows, Self::Inventory, Self::Answers];
+    pub const ALL: [Self; 6] =
+        [Self::Meta, Self::Status, Self::ScopeRows, Self::Inventory, Self::Answers, Self::Usage];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -26,6 +30,7 @@ impl Family {
             Self::ScopeRows => "scope_rows",
             Self::Inventory => "inventory",
             Self::Answers => "answers",
+            Self::Usage => "usage",
         }
     }
 
@@ -67,7 +72,7 @@ impl Family {
             family.set_memtable_prefix_bloom_ratio(0.02);
         }
         let buffer = match self {
-            Self::Meta => 4 << 20,
+            Self::Meta | Self::Usage => 4 << 20,
             Self::Status | Self::ScopeRows | Self::Inventory | Self::Answers => options.write_buffer_bytes,
         };
         family.set_write_buffer_size(buffer);
@@ -75,6 +80,9 @@ impl Family {
         // space: twice the usual number of files are merged into the next level at once, half as often.
         family.set_level_zero_file_num_compaction_trigger(8);
         family.set_max_write_buffer_number(3);
+        if self == Self::Usage {
+            family.set_merge_operator_associative("add u64", |_, sum, more| add(sum, more));
+        }
         family
     }
 }

@@ -21,6 +21,7 @@
 //! | | `Y`, SHA-256 of what a series of answers has in common | series u32 |
 //! | | `B`, id of a verifier | verifier u32 |
 //! | `answers`, and `A` in `meta` | | see [`answers`] |
+//! | `usage` | | see [`usage`] |
 //!
 //! A body is one octet of flags (low four bits the reason, 0 for none; 0x10 retained; 0x20 an
 //! invalidity date follows; 0x40, alone and only in rows laid over others: no row any more), then the
@@ -30,6 +31,7 @@
 
 pub mod answers;
 mod scopes;
+pub mod usage;
 
 pub use scopes::{decode_record, encode_record, scope_key};
 
@@ -272,10 +274,7 @@ impl Body {
         if !is_known && flags != GONE {
             return Err(BadRow(octets.row));
         }
-        let first = match known {
-            Some(first) => first,
-            None => octets.array::<1>()?[0],
-        };
+        let first = known.map_or_else(|| octets.array().map(|[first]| first), Ok)?;
         let [b, c, d, e] = octets.array()?;
         let time = octets.checked([first, b, c, d, e])?;
         if flags == GONE && time != Self::GONE.time {

@@ -14,7 +14,7 @@
 //! Errors: [`StoreError`], which never names a serial number.
 //!
 //! Layers: [`format`] and [`block`] (octets), [`db`] (RocksDB, typed families, batches), then [`registry`] (numbers
-//! and records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`], [`answers`] (writing), [`view`]
+//! and records), [`replace`] with [`staging`] and [`unfinished`], [`inventory`], [`answers`], [`usage`] (writing), [`view`]
 //! (reading), [`epochs`] (until when kept answers hold), [`checkpoint`], [`verify`] and [`rollback`] (copies of the
 //! whole, and what they are good for), and this file.
 //! The rows are described in [`format`].
@@ -39,6 +39,7 @@ mod staging;
 #[cfg(test)]
 mod tests;
 mod unfinished;
+mod usage;
 mod verify;
 mod view;
 
@@ -56,6 +57,7 @@ pub use scope::{
     Layer, Retention, Rows, ScopeChange, ScopeKey, ScopeNames, ScopeNumber, ScopeRecord, ScopeRecordDraft,
     SeriesNumber, StatusRow, VerifierNumber,
 };
+pub use usage::{UsageKey, UsageMethod, UsageResult};
 pub use verify::{Verification, verify};
 pub use view::ReadView;
 

@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test waits for processes, with a deadline")]
 #![allow(clippy::disallowed_types, reason = "tests share the ports that they took")]
 
+mod audit;
 mod broken_configurations;
 mod copies;
 mod crash;
@@ -18,6 +19,7 @@ mod hand_over;
 mod lifecycle;
 mod openssl;
 mod presigned;
+mod records;
 mod refused_crls;
 mod sample_configuration;
 mod signers;

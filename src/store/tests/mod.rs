@@ -10,6 +10,7 @@ mod measured;
 mod model;
 mod opening;
 mod scopes;
+mod usage;
 
 use super::*;
 use crate::x509::{CrlReason, UnixTime};

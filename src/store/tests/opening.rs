@@ -94,7 +94,7 @@ fn a_later_format_with_more_families_is_refused_by_name() {
     batch.put_meta(FORMAT_KEY, &(FORMAT + 1).to_be_bytes());
     batch.commit(Durability::Synced).unwrap();
     drop(store);
-    let names = ["meta", "status", "scope_rows", "inventory", "answers"];
+    let names = ["meta", "status", "scope_rows", "inventory", "answers", "usage"];
     let mut rocks = rocksdb::DB::open_cf(&rocksdb::Options::default(), folder.path(), names).unwrap();
     rocks.create_cf("presigned", &rocksdb::Options::default()).unwrap();
     drop(rocks);

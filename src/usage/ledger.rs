@@ -1,0 +1,206 @@
+//! The one thread that writes counts into the store.
+//!
+//! `app` makes it with [`Ledger::open`], gives each worker a clone of the [`Counter`] that comes with it, and runs
+//! it until the last of them is gone. It adds parcels up until they are written; what the store does not take
+//! is kept, counted by `usage_counts_unwritten`, and tried again. Old days are taken away once a day.
+//!
+//! Names on whose behalf verifiers ask are bounded here for good: so many a day and verifier are told apart,
+//! over all workers and across restarts, and what comes beyond is counted under [`OTHER`].
+
+use super::counter::{Parcel, Results, Who};
+use super::day::Day;
+use super::{Counter, HAND_OVER_EVERY, OTHER, UNFIT};
+use crate::clock::Clock;
+use crate::metrics::UsageMetrics;
+use crate::store::{Store, StoreError, UsageKey, UsageResult, VerifierNumber};
+use crate::x509::UnixTime;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+
+/// Parcels that wait for the ledger; more stay with their workers.
+const ROOM: usize = 64;
+/// How often what is left at the end is tried to be written, a quarter of a second apart.
+const LAST_TRIES: u32 = 20;
+
+/// How it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageOptions {
+    /// Seconds that the calendar of bills is ahead of UTC.
+    pub day_begins: i64,
+    /// Days that counts are kept; `None`: without end.
+    pub keep_days: Option<u32>,
+    /// Names on whose behalf a verifier asks that are told apart in a day.
+    pub names_per_day: usize,
+}
+
+/// Writes counts. See the module's head.
+pub struct Ledger {
+    store: Arc<Store>,
+    clock: Clock,
+    metrics: Arc<UsageMetrics>,
+    options: UsageOptions,
+    inbox: Receiver<Parcel>,
+    names: HashMap<(Day, Option<VerifierNumber>), HashSet<Arc<str>>>,
+    unwritten: HashMap<UsageKey, u64>,
+    /// What the store took since its disk was last waited for.
+    unsynced: bool,
+    synced_at: UnixTime,
+    /// Days before this one have been taken away.
+    kept_from: Day,
+}
+
+impl Ledger {
+    /// The ledger, and the counter of whoever answers.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn open(
+        store: Arc<Store>,
+        clock: Clock,
+        metrics: Arc<UsageMetrics>,
+        options: UsageOptions,
+    ) -> Result<(Self, Counter), StoreError> {
+        let (sender, inbox) = sync_channel(ROOM);
+        let now = clock.now();
+        let mut names: HashMap<_, HashSet<Arc<str>>> = HashMap::new();
+        let today = Day::of(now, options.day_begins);
+        store.for_each_usage(today.before(1).0, u32::MAX, |key, _| {
+            if !key.on_behalf_of.is_empty() {
+                names.entry((Day(key.day), key.verifier)).or_default().insert(key.on_behalf_of.into());
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        let ledger = Self {
+            store,
+            clock,
+            metrics,
+            options,
+            inbox,
+            names,
+            unwritten: HashMap::new(),
+            unsynced: false,
+            synced_at: now,
+            kept_from: Day(0),
+        };
+        Ok((ledger, Counter::new(options.day_begins, sender)))
+    }
+
+    /// Writes what comes until nobody is left who counts.
+    pub fn run(mut self) {
+        loop {
+            match self.inbox.recv_timeout(HAND_OVER_EVERY) {
+                Ok(parcel) => {
+                    self.add(parcel);
+                    while let Ok(parcel) = self.inbox.try_recv() {
+                        self.add(parcel);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.write();
+            self.keep_up();
+        }
+        self.end();
+    }
+
+    fn add(&mut self, Parcel(counted): Parcel) {
+        for (who, name, results) in counted {
+            self.add_row(who, name, results);
+        }
+    }
+
+    fn add_row(&mut self, who: Who, name: Arc<str>, results: Results) {
+        let Who { day, verifier, issuer, method, .. } = who;
+        let name = self.bounded(day, verifier, name);
+        for (result, count) in UsageResult::ALL.into_iter().zip(results) {
+            if count > 0 {
+                let on_behalf_of = name.as_ref().to_owned();
+                let key = UsageKey { day: day.0, verifier, issuer, method, result, on_behalf_of };
+                *self.unwritten.entry(key).or_default() += count;
+            }
+        }
+    }
+
+    /// The name under which it is counted.
+    fn bounded(&mut self, day: Day, verifier: Option<VerifierNumber>, name: Arc<str>) -> Arc<str> {
+        if name.is_empty() || &*name == OTHER || &*name == UNFIT {
+            return name;
+        }
+        let known = self.names.entry((day, verifier)).or_default();
+        if known.contains(&name) {
+            return name;
+        }
+        if known.len() >= self.options.names_per_day {
+            return OTHER.into();
+        }
+        known.insert(Arc::clone(&name));
+        name
+    }
+
+    /// Whether nothing is left to be written.
+    fn write(&mut self) -> bool {
+        if !self.unwritten.is_empty() {
+            let counts = self.unwritten.iter().map(|(key, count)| (key, *count));
+            match self.store.add_usage(counts) {
+                Ok(()) => {
+                    self.unwritten.clear();
+                    self.unsynced = true;
+                    self.metrics.written.set(self.clock.now().seconds());
+                }
+                Err(why) => self.tell(&why),
+            }
+        }
+        let waiting: u64 = self.unwritten.values().sum();
+        self.metrics.unwritten.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.unwritten.is_empty()
+    }
+
+    /// What is to be done every second and every day.
+    fn keep_up(&mut self) {
+        let now = self.clock.now();
+        if self.unsynced && now != self.synced_at {
+            self.synced_at = now;
+            self.sync();
+        }
+        let today = Day::of(now, self.options.day_begins);
+        self.names.retain(|(day, _), _| *day >= today.before(1));
+        let Some(keep) = self.options.keep_days else { return };
+        if today.before(keep) > self.kept_from {
+            match self.store.forget_usage_before(today.before(keep).0) {
+                Ok(()) => self.kept_from = today.before(keep),
+                Err(why) => self.tell(&why),
+            }
+        }
+    }
+
+    fn sync(&mut self) {
+        match self.store.sync() {
+            Ok(()) => self.unsynced = false,
+            Err(why) => self.tell(&why),
+        }
+    }
+
+    fn end(mut self) {
+        let mut tries = 1;
+        while !self.write() && tries < LAST_TRIES {
+            tries += 1;
+            std::thread::park_timeout(HAND_OVER_EVERY);
+        }
+        let lost: u64 = self.unwritten.values().sum();
+        if lost > 0 {
+            tracing::error!(counts = lost, "usage was not written to the end: these counts are lost");
+        }
+        self.sync();
+    }
+
+    /// The first, the second, the fourth, … failure: never a flood.
+    fn tell(&self, why: &StoreError) {
+        self.metrics.failures.inc();
+        let count = self.metrics.failures.get();
+        if count.is_power_of_two() {
+            tracing::error!(count, reason = %why, "usage cannot be written; it is kept in memory and tried again");
+        }
+    }
+}
