@@ -9,6 +9,7 @@
 
 mod check;
 mod copies;
+mod drill;
 mod explain;
 mod handed_over;
 mod intake;
@@ -30,6 +31,7 @@ mod workers;
 
 pub use check::{Findings, check};
 pub use copies::{NotTakenBack, Rollback, TakenBack, back_up_store, restore_store, take_back, verify_store};
+pub use drill::{DrillReport, drill};
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
 pub use records::{audit_key, usage_report};

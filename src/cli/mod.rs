@@ -13,6 +13,7 @@ mod crl_ingest;
 mod crl_rollback;
 mod crl_show;
 mod demo;
+mod drill;
 mod failure;
 mod http_client;
 mod inventory;
@@ -88,6 +89,7 @@ enum Command {
     /// Back the store up, restore it, look whether it is whole
     #[command(subcommand, after_help = "Example:\n  ocsprey store verify --config ocsprey.toml")]
     Store(store::StoreCommand),
+    Drill(drill::DrillArgs),
     Status(status::StatusArgs),
     /// Look whether the audit log is as it was written, or for what was answered
     #[command(subcommand, after_help = "Example:\n  ocsprey audit verify --config ocsprey.toml")]
@@ -153,6 +155,7 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
         Command::Presign(args) => presign::run(&args),
         Command::Store(command) => store::run(&command),
+        Command::Drill(args) => drill::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Audit(AuditCommand::Verify(args)) => audit_verify::run(&args),
         Command::Audit(AuditCommand::Prove(args)) => audit_prove::run(&args),
@@ -248,6 +251,7 @@ mod tests {
                 "ocsprey store backup",
                 "ocsprey store restore",
                 "ocsprey store verify",
+                "ocsprey drill",
                 "ocsprey status",
                 "ocsprey audit",
                 "ocsprey audit verify",
