@@ -76,5 +76,6 @@ fn keeping_records_of_an_answer_allocates_nothing_once_who_asks_is_known() {
     keeping.counter.hand_over();
     // What was handed over leaves its rows behind.
     assert_eq!(measure(keep).count_total, 0);
+    assert_eq!(keeping.metrics.audit.missing.get(), 0);
     keeping.end();
 }
