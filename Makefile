@@ -13,7 +13,7 @@ CARDS    ?=
 WORKSPACE := --release --workspace --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test conformance bench instructions soak interop fuzz fmt lint deny clean-demo tools tools-bench tools-interop
+.PHONY: help demo build test conformance bench instructions soak interop fuzz package fmt lint deny clean-demo tools tools-bench tools-interop
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ fuzz: tools ## Fuzzes each parser for SECONDS (600), then the state of CRLs and 
 	PROPTEST_CASES=$(or $(CASES),5000) cargo test --release --locked --test algebra
 	PROPTEST_CASES=$(or $(CASES),100000) cargo test --release --locked --lib ingest::tests::signed
 	OCSPREY_MUTATIONS=$(or $(MUTATIONS),1000000) cargo test --release --locked --test conformance hostile
+
+package: build ## Makes the Debian package, installs it into a fresh Debian, and lets it answer there (as root)
+	deploy/debian/build
+	deploy/debian/test
 
 fmt: ## Formats the code
 	cargo fmt --all

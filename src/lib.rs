@@ -11,6 +11,7 @@
 //! | 4 | [`http`] | the listeners: OCSP over HTTP, and the admin pages |
 //! | 3 | [`respond`] | **the hot path**: request octets in, answer octets out |
 //! | 3 | [`ingest`] | the write side: CRLs and inventories, verified, then applied |
+//! | 3 | [`audit`] | what was answered, provable, without a profile of the citizens |
 //! | 3 | [`usage`] | who asked how often, for bills |
 //! | 3 | [`verifiers`] | who may ask |
 //! | 2 | [`snapshot`] | what an answer is decided from, published through one pointer |
@@ -40,6 +41,7 @@
 
 pub mod app;
 pub mod asn1;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;

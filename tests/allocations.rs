@@ -6,6 +6,8 @@
 
 #[path = "../benches/support/octets.rs"]
 mod octets;
+#[path = "../benches/support/records.rs"]
+mod records;
 #[path = "../benches/support/setting.rs"]
 mod setting;
 
@@ -13,6 +15,7 @@ use allocation_counter::measure;
 use ocsprey::ocsp::OcspResponseStatus;
 use ocsprey::respond::{Answer, CacheUse, Responder};
 use ocsprey::signing::KeyKind;
+use records::Keeping;
 use setting::{REVOKED, now, setting, strangers_request};
 
 /// Allocations of one answer, once everything that is made once is made.
@@ -57,3 +60,22 @@ fn a_cached_answer_and_an_error_allocate_nothing_and_a_fresh_one_little() {
 
 /// Rust's own; RocksDB's and the signer's C are not seen.
 const MOST_FRESH: u64 = 6;
+
+#[test]
+fn keeping_records_of_an_answer_allocates_nothing_once_who_asks_is_known() {
+    let keeping = Keeping::new();
+    let keep = || {
+        keeping.count(None);
+        keeping.count(Some("office-1"));
+        keeping.count(Some("office 1: no name"));
+        keeping.record();
+        assert!(keeping.recorder.may_answer());
+    };
+    keep();
+    assert_eq!(measure(keep).count_total, 0);
+    keeping.counter.hand_over();
+    // What was handed over leaves its rows behind.
+    assert_eq!(measure(keep).count_total, 0);
+    assert_eq!(keeping.metrics.audit.missing.get(), 0);
+    keeping.end();
+}

@@ -48,6 +48,7 @@ const MODULES: &[Module] = &[
     module("ingest", 3, &["snapshot", "store", "signing", "clock", "ocsp", "x509", "asn1"]),
     module("respond", 3, &["snapshot", "store", "signing", "ocsp", "x509", "asn1"]),
     module("verifiers", 3, &["snapshot", "store", "signing", "ocsp", "x509", "asn1"]),
+    module("audit", 3, &["snapshot", "store", "signing", "metrics", "clock", "ocsp", "x509"]),
     module("usage", 3, &["store", "metrics", "clock", "ocsp", "x509"]),
     module("snapshot", 2, &["store", "signing", "ocsp", "x509", "asn1"]),
     module("store", 1, &["ocsp", "x509", "asn1"]),

@@ -46,6 +46,7 @@ pub fn check(config: &Config, clock: &Clock) -> Findings {
     faults.extend(wrong);
     warnings.extend(soon);
     faults.extend(check_crls(config, clock));
+    faults.extend(config.audit.as_ref().and_then(|audit| super::audit_key(&audit.key).err()));
     let mut is_served = false;
     match Store::open_read_only(&config.store.path, &super::store_options()) {
         Ok(store) => {

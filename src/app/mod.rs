@@ -9,6 +9,7 @@
 
 mod check;
 mod copies;
+mod drill;
 mod explain;
 mod handed_over;
 mod intake;
@@ -32,12 +33,14 @@ mod workers;
 
 pub use check::{Findings, check};
 pub use copies::{NotTakenBack, Rollback, TakenBack, back_up_store, restore_store, take_back, verify_store};
+pub use drill::{DrillReport, drill};
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
-pub use records::usage_report;
+pub use records::{audit_key, usage_report};
 pub use serve::serve;
 pub use verifiers::list as list_verifiers;
 
+use crate::audit::AuditError;
 use crate::cli::InventoryError;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -91,6 +94,9 @@ pub enum AppError {
     Listen(#[from] ListenError),
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] MetricsError),
+    /// Its message begins with what it is about.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A key did not sign beforehand.
     #[error("an OCSP signer: {0}")]
     Presign(SignError),

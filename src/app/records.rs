@@ -1,4 +1,5 @@
-//! What is kept of answers: counts for bills, where the configuration has `[usage]`.
+//! What is kept of answers: counts for bills, where the configuration has `[usage]`, and the audit log, where
+//! it has `[audit]`.
 //!
 //! [`Records`] owns the threads that write; each worker has a [`WorkerRecords`] that sees every answer
 //! ([`Witness`]), hands over what it counted, and closes after its last answer. Without a section nothing of this
@@ -6,28 +7,46 @@
 
 use super::intake::Shared;
 use super::{AppError, Fault};
-use crate::config::Config;
-use crate::http::{Method, Seen, Witness};
+use crate::audit::{AskedBy, Audit, AuditOptions, Ending, LogOptions, Recorder, Scribe, Witnessed};
+use crate::config::{AuditConfig, Config, io_reason};
+use crate::http::{Consent, Method, Seen, Witness};
+use crate::signing::{KeyKind, Signer, SoftwareKey};
 use crate::store::Store;
 use crate::usage::{Counted, Counter, Ledger, Period, Prices, Report, UsageMethod, UsageOptions};
-use crate::x509::{Certificate, canonical_name};
+use crate::x509::{Certificate, KeyAlgorithm, canonical_name};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// The threads that write records.
 pub(super) struct Records {
-    of_a_worker: WorkerRecords,
+    counter: Option<Counter>,
+    recorders: Vec<Recorder>,
     usage: Option<JoinHandle<()>>,
+    audit: Option<(Ending, JoinHandle<()>)>,
 }
 
 impl Records {
-    /// Starts what the configuration has.
+    /// Starts what the configuration has, for so many `workers`.
     ///
     /// # Errors
-    /// When the store cannot be read, or there is no thread to be had.
-    pub fn start(config: &Config, shared: &Shared) -> Result<Self, AppError> {
-        let (mut usage, mut counter) = (None, None);
+    /// When the store or the audit log cannot be read or written, or there is no thread to be had.
+    pub fn start(config: &Config, shared: &Shared, workers: usize) -> Result<Self, AppError> {
+        let mut records = Self { counter: None, recorders: Vec::new(), usage: None, audit: None };
+        if let Some(configured) = &config.audit {
+            let audit = Audit {
+                published: Arc::clone(&shared.published),
+                store: Arc::clone(&shared.store),
+                clock: shared.clock.clone(),
+                metrics: Arc::clone(&shared.metrics.audit),
+            };
+            let options = audit_options(configured).map_err(|fault| AppError::Faults(vec![fault]))?;
+            let (scribe, recorders) = Scribe::open(audit, options, workers)?;
+            let ending = scribe.ending();
+            records.audit = Some((ending, spawn("audit", move || scribe.run())?));
+            records.recorders = recorders;
+        }
         if let Some(configured) = &config.usage {
             let options = UsageOptions {
                 day_begins: configured.day_begins,
@@ -35,15 +54,16 @@ impl Records {
                 names_per_day: configured.names_per_day,
             };
             let (store, metrics) = (Arc::clone(&shared.store), Arc::clone(&shared.metrics.usage));
-            let (ledger, of_workers) = Ledger::open(store, shared.clock.clone(), metrics, options)?;
-            usage = Some(spawn("usage", move || ledger.run())?);
-            counter = Some(of_workers);
+            let (ledger, counter) = Ledger::open(store, shared.clock.clone(), metrics, options)?;
+            records.usage = Some(spawn("usage", move || ledger.run())?);
+            records.counter = Some(counter);
         }
-        Ok(Self { of_a_worker: WorkerRecords { counter }, usage })
+        Ok(records)
     }
 
-    pub fn of_a_worker(&self) -> WorkerRecords {
-        self.of_a_worker.clone()
+    /// For the worker of this number, counted from 0.
+    pub fn of_worker(&self, worker: usize) -> WorkerRecords {
+        WorkerRecords { counter: self.counter.clone(), recorder: self.recorders.get(worker).cloned() }
     }
 
     /// Waits until all is written. After the last worker has ended.
@@ -51,9 +71,56 @@ impl Records {
     /// # Errors
     /// When a thread did not end as it should.
     pub fn join(self) -> Result<(), AppError> {
-        drop(self.of_a_worker);
-        let ended = self.usage.map_or(Ok(()), JoinHandle::join);
-        ended.map_err(|_| AppError::Ended("the thread that counts for bills"))
+        drop(self.counter);
+        if let Some(usage) = self.usage {
+            usage.join().map_err(|_| AppError::Ended("the thread that counts for bills"))?;
+        }
+        if let Some((ending, audit)) = self.audit {
+            ending.announce();
+            audit.join().map_err(|_| AppError::Ended("the thread that writes the audit log"))?;
+        }
+        Ok(())
+    }
+}
+
+/// As configured, with the key read.
+///
+/// # Errors
+/// What is wrong with the key.
+pub(super) fn audit_options(configured: &AuditConfig) -> Result<AuditOptions, Fault> {
+    let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    Ok(AuditOptions {
+        path: configured.path.clone(),
+        keys: configured.pseudonym_keys.clone(),
+        period: configured.pseudonym_period,
+        keep_keys_seconds: configured.keep_keys.map(seconds),
+        log: LogOptions {
+            segment_octets: configured.segment_size,
+            segment_seconds: seconds(configured.segment_time),
+            keep_seconds: configured.keep.map(seconds),
+        },
+        when_full: configured.when_full,
+        signer: audit_key(&configured.key)?,
+    })
+}
+
+/// The key that signs heads of the audit log.
+///
+/// # Errors
+/// When it cannot be read, or is of a kind that does not sign heads.
+pub fn audit_key(path: &Path) -> Result<Arc<dyn Signer>, Fault> {
+    let pem = std::fs::read(path).map_err(|why| Fault::of_file(path, io_reason(&why)))?;
+    let key = SoftwareKey::from_pkcs8_pem(&pem).map_err(|why| Fault::of_file(path, why))?;
+    match key.public_key().algorithm() {
+        KeyAlgorithm::Ed25519 | KeyAlgorithm::P256 => Ok(Arc::new(key)),
+        KeyAlgorithm::Rsa | KeyAlgorithm::P384 | KeyAlgorithm::Other(_) => {
+            let why = format!(
+                "heads of the audit log are signed with {} or {}: openssl genpkey -algorithm ed25519 makes a key",
+                KeyKind::Ed25519,
+                KeyKind::P256
+            );
+            Err(Fault::of_file(path, why))
+        }
     }
 }
 
@@ -66,6 +133,7 @@ fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<Join
 #[derive(Clone)]
 pub(super) struct WorkerRecords {
     counter: Option<Counter>,
+    recorder: Option<Recorder>,
 }
 
 impl WorkerRecords {
@@ -75,7 +143,7 @@ impl WorkerRecords {
     }
 
     pub fn are_kept(&self) -> bool {
-        self.counter.is_some()
+        self.counter.is_some() || self.recorder.is_some()
     }
 
     /// Gives to the threads that write what has gathered here.
@@ -95,26 +163,53 @@ impl WorkerRecords {
 
 impl Witness for WorkerRecords {
     fn may_answer(&self) -> bool {
-        true
+        self.recorder.as_ref().is_none_or(Recorder::may_answer)
     }
 
     fn saw(&self, seen: &Seen<'_>) {
-        let Some(counter) = &self.counter else { return };
-        let outcome = &seen.answer.outcome;
-        counter.count(&Counted {
-            verifier: seen.caller.verifier,
-            on_behalf_of: seen.caller.on_behalf_of,
-            issuer: seen.answer.issuer,
-            method: match seen.method {
-                Method::Get => UsageMethod::Get,
-                Method::Post => UsageMethod::Post,
-            },
-            status: outcome.status,
-            good: outcome.good,
-            revoked: outcome.revoked,
-            unknown: outcome.unknown,
-            now: seen.now,
-        });
+        if let Some(counter) = &self.counter {
+            counter.count(&counted(seen));
+        }
+        match (&self.recorder, seen.consent) {
+            (None, _) => {}
+            (Some(recorder), Consent::Given) => recorder.record(&witnessed(seen)),
+            (Some(recorder), Consent::Withheld) => recorder.refused(),
+        }
+    }
+}
+
+fn counted<'a>(seen: &Seen<'a>) -> Counted<'a> {
+    let outcome = &seen.answer.outcome;
+    Counted {
+        verifier: seen.caller.verifier,
+        on_behalf_of: seen.caller.on_behalf_of,
+        issuer: seen.answer.issuer,
+        method: match seen.method {
+            Method::Get => UsageMethod::Get,
+            Method::Post => UsageMethod::Post,
+        },
+        status: outcome.status,
+        good: outcome.good,
+        revoked: outcome.revoked,
+        unknown: outcome.unknown,
+        now: seen.now,
+    }
+}
+
+fn witnessed<'a>(seen: &Seen<'a>) -> Witnessed<'a> {
+    Witnessed {
+        now: seen.now,
+        verifier: seen.caller.verifier,
+        on_behalf_of: seen.caller.on_behalf_of,
+        issuer: seen.answer.issuer,
+        method: match seen.method {
+            Method::Get => AskedBy::Get,
+            Method::Post => AskedBy::Post,
+        },
+        status: seen.answer.outcome.status,
+        response: &seen.answer.body,
+        response_hash: seen.answer.known_body_hash(),
+        request: seen.request,
     }
 }
 
@@ -127,7 +222,7 @@ pub fn usage_report(config: &Config, period: &Period) -> Result<Report, AppError
         None => None,
         Some(path) => {
             let fault = |why: &dyn std::fmt::Display| AppError::Faults(vec![Fault::of_file(path, why)]);
-            let text = std::fs::read_to_string(path).map_err(|why| fault(&crate::config::io_reason(&why)))?;
+            let text = std::fs::read_to_string(path).map_err(|why| fault(&io_reason(&why)))?;
             Some(Prices::parse(&text).map_err(|why| fault(&why))?)
         }
     };

@@ -13,6 +13,7 @@ pub(super) fn tell_fixed(before: &Config, after: &Config) {
         ("store.path", after.store.path != before.store.path),
         ("store.cache_size", after.store.cache_size != before.store.cache_size),
         ("response.refresh_threads", RefreshOptions::of(after) != RefreshOptions::of(before)),
+        ("audit", after.audit != before.audit),
         ("usage", after.usage != before.usage),
         ("response.cache_size", after.response.cache_size != before.response.cache_size),
     ];

@@ -12,7 +12,7 @@ use super::places::open_store;
 use super::presigning::{RefreshOptions, Refresher};
 use super::records::Records;
 use super::supervisor::Supervisor;
-use super::workers::{self, Answering, Entrance, Speaks};
+use super::workers::{self, Answering, Entrance};
 use super::{AppError, Fault, copies, explain, issuers, priority, status, tls, verifiers};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -25,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::{Published, Snapshot};
 use bytes::Bytes;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -63,11 +63,12 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         gate: gate.clone(),
     });
 
-    let records = Records::start(config, &shared)?;
+    let count = workers::count(config.server.workers);
+    let records = Records::start(config, &shared, count)?;
     let shutdown = Shutdown::new();
     let handed_over = HandedOver::of_environment()?;
+    let (entrance, backlog) = entrance(handed_over.ocsp, handed_over.tls, config)?;
     let admin = Pages::open(handed_over.admin, config)?;
-    let (entrance, backlog) = entrance(handed_over.ocsp, config)?;
     let addresses = entrance.addresses();
     let answering = Answering {
         published: Arc::clone(&shared.published),
@@ -77,11 +78,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         limits: Limits { backlog, ..Limits::default() },
         gate,
         tls,
-        records: records.of_a_worker(),
     };
-    let count = workers::count(config.server.workers);
-    let workers = workers::start(entrance, count, &answering, &shutdown)?;
-    drop(answering);
+    let workers = workers::start(entrance, count, &answering, &records, &shutdown)?;
 
     let (commands, inbox) = channel();
     let intake = Intake::new(Arc::clone(&shared), config.clone(), configured);
@@ -93,8 +91,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         })
         .map_err(|why| AppError::System { what: "the intake's thread", why })?;
     let refresher = Refreshing::start(&shared, RefreshOptions::of(config))?;
-    for (address, speaks) in &addresses {
-        tracing::info!(%address, %speaks, workers = count, "answering OCSP requests");
+    for (key, address) in &addresses {
+        tracing::info!(%address, key, workers = count, "answering OCSP requests");
     }
     ready();
     watch(admin, &shared, &commands, &shutdown)?;
@@ -116,21 +114,21 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
 
 /// Where OCSP requests come in, and what becomes at the end of clients that nobody has accepted.
 fn entrance(
-    handed_over: Vec<(TcpListener, Speaks)>,
+    plain: Vec<TcpListener>,
+    tls: Vec<TcpListener>,
     config: &Config,
 ) -> Result<(Entrance<'_>, Backlog), AppError> {
-    if handed_over.is_empty() {
+    if plain.is_empty() && tls.is_empty() {
         return Ok((Entrance::Own(&config.server), Backlog::Take));
     }
-    if config.server.tls.is_none() && handed_over.iter().any(|(_, speaks)| *speaks == Speaks::Https) {
-        let why = "there is no server.tls to speak on it";
-        return Err(AppError::Faults(vec![Fault::new("a socket \"tls\" from the service manager", why)]));
+    if !tls.is_empty() && config.server.tls.is_none() {
+        let why = "the service manager handed a socket for TLS over, and there is no certificate for it";
+        return Err(AppError::Faults(vec![Fault::new("server.tls", why)]));
     }
-    let entrance = Entrance::HandedOver(handed_over);
+    let entrance = Entrance::HandedOver { plain, tls };
     let addresses = entrance.addresses();
-    let is_there = |address: &SocketAddr| addresses.iter().any(|(there, _)| there == address);
-    for (key, address) in config.server.listeners().filter(|(_, address)| !is_there(address)) {
-        tracing::warn!(%address, "{key} names it, the service manager handed other sockets over: nobody listens there");
+    for (key, address) in config.server.listeners().filter(|named| !addresses.contains(named)) {
+        tracing::warn!(key, %address, "the service manager handed other sockets over: nobody listens there");
     }
     Ok((entrance, Backlog::Leave))
 }

@@ -3,15 +3,16 @@
 
 use super::AppError;
 use super::handed_over::deal;
-use super::records::WorkerRecords;
+use super::records::{Records, WorkerRecords};
 use crate::clock::Clock;
 use crate::config::Server;
-use crate::http::{Gate, Limits, OcspService, PublishedResponder, Shutdown, Tls, listen, serve_ocsp};
+use crate::http::{
+    Gate, Limits, OcspService, PublishedResponder, Shutdown, Tls, keep_watch, listen, serve_ocsp,
+};
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
 use crate::usage::HAND_OVER_EVERY;
-use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -34,51 +35,33 @@ pub(super) struct Answering {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub limits: Limits,
-    /// What is kept of answers; nothing, if nothing is configured.
-    pub records: WorkerRecords,
     /// Who may ask, where not everybody may.
     pub gate: Option<Arc<Gate>>,
     /// Of the addresses in `server.tls`.
     pub tls: Option<Arc<Tls>>,
 }
 
-/// What is spoken on a listening socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Speaks {
-    Http,
-    /// With the TLS of `server.tls`.
-    Https,
-}
-
-impl fmt::Display for Speaks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        })
-    }
-}
-
-/// A socket that listens.
-type Listening = (TcpListener, Speaks);
+/// A socket that listens, and the TLS that is spoken on it.
+type Listening = (TcpListener, Option<Arc<Tls>>);
 
 /// Where clients come in.
 pub(super) enum Entrance<'a> {
-    /// Sockets of our own, one a worker, on each of its addresses.
+    /// Sockets of our own, one a worker, on each of these addresses.
     Own(&'a Server),
     /// Sockets that were [handed over](super::handed_over).
-    HandedOver(Vec<Listening>),
+    HandedOver { plain: Vec<TcpListener>, tls: Vec<TcpListener> },
 }
 
 impl Entrance<'_> {
-    /// Each once.
-    pub fn addresses(&self) -> Vec<(SocketAddr, Speaks)> {
+    /// Each once, and what it is called in the configuration.
+    pub fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
         let mut addresses: Vec<_> = match self {
-            Self::Own(server) => own(server).collect(),
-            Self::HandedOver(sockets) => sockets
-                .iter()
-                .filter_map(|(socket, speaks)| Some((socket.local_addr().ok()?, *speaks)))
-                .collect(),
+            Self::Own(server) => server.listeners().collect(),
+            Self::HandedOver { plain, tls } => {
+                let named = |key, socket: &TcpListener| Some((key, socket.local_addr().ok()?));
+                let plain = plain.iter().filter_map(|socket| named("server.listen", socket));
+                plain.chain(tls.iter().filter_map(|socket| named("server.tls.listen", socket))).collect()
+            }
         };
         addresses.sort();
         addresses.dedup();
@@ -86,23 +69,30 @@ impl Entrance<'_> {
     }
 
     /// For each worker its sockets, all of which listen.
-    fn open(self, count: usize) -> Result<Vec<Vec<Listening>>, AppError> {
+    fn open(self, count: usize, secure: Option<&Arc<Tls>>) -> Result<Vec<Vec<Listening>>, AppError> {
         match self {
             Self::Own(server) => {
-                let of_worker =
-                    |_| own(server).map(|(address, speaks)| Ok((listen(address)?, speaks))).collect();
+                let of_worker = |_| {
+                    let plain = server.listen.iter().map(|address| Ok((listen(*address)?, None)));
+                    let tls = server.tls.iter().flat_map(|tls| &tls.listen);
+                    let tls = tls.map(|address| Ok((listen(*address)?, secure.cloned())));
+                    plain.chain(tls).collect()
+                };
                 (0..count).map(of_worker).collect()
             }
-            Self::HandedOver(sockets) => deal(sockets, count)
-                .map_err(|why| AppError::System { what: "a socket that was handed over", why }),
+            Self::HandedOver { plain, tls } => {
+                let failed = |why| AppError::System { what: "a socket that was handed over", why };
+                let plain = deal(plain, count).map_err(failed)?.into_iter();
+                let tls = deal(tls, count).map_err(failed)?;
+                let with = |socket, tls: Option<&Arc<Tls>>| (socket, tls.cloned());
+                let of_worker = |(plain, tls): (Vec<TcpListener>, Vec<TcpListener>)| {
+                    let plain = plain.into_iter().map(|socket| with(socket, None));
+                    plain.chain(tls.into_iter().map(|socket| with(socket, secure))).collect()
+                };
+                Ok(plain.zip(tls).map(of_worker).collect())
+            }
         }
     }
-}
-
-fn own(server: &Server) -> impl Iterator<Item = (SocketAddr, Speaks)> {
-    let plain = server.listen.iter().map(|address| (*address, Speaks::Http));
-    let secure = server.tls.iter().flat_map(|tls| &tls.listen);
-    plain.chain(secure.map(|address| (*address, Speaks::Https)))
 }
 
 /// Starts `count` workers. Every socket listens before the first thread starts: either all of it works or
@@ -114,9 +104,10 @@ pub(super) fn start(
     entrance: Entrance<'_>,
     count: usize,
     answering: &Answering,
+    records: &Records,
     shutdown: &Shutdown,
 ) -> Result<Vec<JoinHandle<()>>, AppError> {
-    let sockets = entrance.open(count)?;
+    let sockets = entrance.open(count, answering.tls.as_ref())?;
     let mut threads = Vec::with_capacity(count);
     for (index, listeners) in sockets.into_iter().enumerate() {
         let answerer =
@@ -128,34 +119,24 @@ pub(super) fn start(
             answering.limits.clone(),
             answering.gate.clone(),
         );
-        let listeners = listeners.into_iter().map(|(socket, speaks)| match speaks {
-            Speaks::Http => (socket, None),
-            Speaks::Https => (socket, answering.tls.clone()),
-        });
-        let records = answering.records.clone();
+        let records = records.of_worker(index);
         let service = match records.witness() {
             Some(witness) => service.witnessed_by(witness),
             None => service,
         };
-        threads.push(spawn(
-            &format!("worker {index}"),
-            listeners.collect(),
-            service,
-            records,
-            shutdown.clone(),
-        )?);
+        threads.push(spawn(&format!("worker {index}"), listeners, service, records, shutdown.clone())?);
     }
     Ok(threads)
 }
 
 fn spawn(
     name: &str,
-    listeners: Vec<(TcpListener, Option<Arc<Tls>>)>,
+    listeners: Vec<Listening>,
     service: OcspService<PublishedResponder>,
     records: WorkerRecords,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<()>, AppError> {
-    let pressure = service.pressure();
+    let (pressure, watched) = (service.pressure(), service.pressure());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
@@ -164,6 +145,8 @@ fn spawn(
         .map_err(|why| AppError::System { what: "a worker's runtime", why })?;
     let run = move || {
         runtime.block_on(async {
+            // It ends with the runtime.
+            tokio::spawn(async move { keep_watch(&watched).await });
             let mut serving = tokio::task::JoinSet::new();
             for (listener, tls) in listeners {
                 serving.spawn(serve_ocsp(listener, tls, service.clone(), shutdown.clone()));

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   ocsprey crl rollback --config ocsprey.toml --issuer signature
-  ocsprey crl rollback --config ocsprey.toml --issuer signature --scope everything --from /backup/monday")]
+  ocsprey crl rollback --config ocsprey.toml --issuer signature --from /backup/monday")]
 pub struct RollbackArgs {
     /// The configuration whose store holds it; no server may be running on it
     #[arg(long, value_name = "FILE")]

@@ -5,12 +5,15 @@
 //! `error: WHAT: WHY (HINT)`, several errors are several such lines; the exit code is an [`Exit`].
 //! Nothing here panics, not even when standard output is a pipe that was closed.
 
+mod audit_prove;
+mod audit_verify;
 mod check;
 mod crl_drop;
 mod crl_ingest;
 mod crl_rollback;
 mod crl_show;
 mod demo;
+mod drill;
 mod failure;
 mod http_client;
 mod inventory;
@@ -87,7 +90,11 @@ enum Command {
     /// Back the store up, restore it, look whether it is whole
     #[command(subcommand, after_help = "Example:\n  ocsprey store verify --config ocsprey.toml")]
     Store(store::StoreCommand),
+    Drill(drill::DrillArgs),
     Status(status::StatusArgs),
+    /// Look whether the audit log is as it was written, or for what was answered
+    #[command(subcommand, after_help = "Example:\n  ocsprey audit verify --config ocsprey.toml")]
+    Audit(AuditCommand),
     /// Tell who asked how often
     #[command(
         subcommand,
@@ -122,6 +129,12 @@ enum InventoryCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum AuditCommand {
+    Verify(audit_verify::VerifyArgs),
+    Prove(audit_prove::ProveArgs),
+}
+
+#[derive(Debug, Subcommand)]
 enum UsageCommand {
     Report(usage_report::ReportArgs),
 }
@@ -152,7 +165,10 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
         Command::Presign(args) => presign::run(&args),
         Command::Store(command) => store::run(&command),
+        Command::Drill(args) => drill::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Audit(AuditCommand::Verify(args)) => audit_verify::run(&args),
+        Command::Audit(AuditCommand::Prove(args)) => audit_prove::run(&args),
         Command::Usage(UsageCommand::Report(args)) => usage_report::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Completions(args) => manual::completions(&args),
@@ -173,6 +189,7 @@ fn app_failure(file: &std::path::Path, why: AppError) -> Failure {
         AppError::Store(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Restore(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Entries(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
+        AppError::Audit(why) => Failure::several(Exit::Failed, vec![why.to_string()]),
         AppError::Listen(why) => Failure::work(what, why, ""),
         AppError::Presign(_) | AppError::Metrics(_) | AppError::System { .. } | AppError::Ended(_) => {
             Failure::work(what, why, "please report this if it comes again")
@@ -246,7 +263,11 @@ mod tests {
                 "ocsprey store backup",
                 "ocsprey store restore",
                 "ocsprey store verify",
+                "ocsprey drill",
                 "ocsprey status",
+                "ocsprey audit",
+                "ocsprey audit verify",
+                "ocsprey audit prove",
                 "ocsprey usage",
                 "ocsprey usage report",
                 "ocsprey query",

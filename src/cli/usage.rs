@@ -68,7 +68,11 @@ fn hint(error: &clap::Error) -> String {
     let suggestion =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
             .into_iter()
-            .find_map(|kind| text(error, kind));
+            .find_map(|kind| match error.get(kind)? {
+                // In order of likeness, the likest last.
+                ContextValue::Strings(texts) => texts.last().cloned(),
+                _ => text(error, kind),
+            });
     if let Some(suggestion) = suggestion {
         return format!("did you mean {suggestion}?");
     }

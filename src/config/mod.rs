@@ -18,6 +18,7 @@ mod tests;
 mod values;
 mod verifiers;
 
+pub use crate::audit::{KeyPeriod, WhenFull};
 pub use crate::http::{ClientCertificates, OldestTls};
 pub use crate::ingest::{FetchOptions, Guard};
 pub use crate::snapshot::{Covers, NoncePolicy, Unlisted};
@@ -45,12 +46,34 @@ pub struct Config {
     pub guard: Guard,
     /// `[fetch]`: how CRLs named by URL are fetched.
     pub fetch: FetchOptions,
+    /// `[audit]`; `None`: no audit log is kept.
+    pub audit: Option<AuditConfig>,
     /// `[usage]`; `None`: nothing is counted for bills.
     pub usage: Option<UsageConfig>,
     /// At least one.
     pub issuers: Vec<IssuerConfig>,
     /// `None`: everybody may ask.
     pub verifiers: Option<VerifiersConfig>,
+}
+
+/// `[audit]`: what was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// The folder of the segments.
+    pub path: PathBuf,
+    /// Signs heads: PKCS#8 PEM.
+    pub key: PathBuf,
+    /// The folder of the keys of pseudonyms.
+    pub pseudonym_keys: PathBuf,
+    pub pseudonym_period: KeyPeriod,
+    /// How long closed segments are kept; `None`: without end.
+    pub keep: Option<Duration>,
+    /// How long a key of pseudonyms is kept after its period; `None`: without end.
+    pub keep_keys: Option<Duration>,
+    /// Octets of a segment.
+    pub segment_size: u64,
+    pub segment_time: Duration,
+    pub when_full: WhenFull,
 }
 
 /// `[usage]`: who asked how often.

@@ -88,6 +88,8 @@ impl Walk<'_> {
         let guard = self.guard(guard);
         let fetch = top.take("fetch").and_then(|field| self.table(&field, "fetch.", "[fetch]"));
         let fetch = self.fetch(fetch);
+        let audit = top.take("audit").and_then(|field| self.table(&field, "audit.", "[audit]"));
+        let audit = audit.map(|section| self.audit(section));
         let usage = top.take("usage").and_then(|field| self.table(&field, "usage.", "[usage]"));
         let usage = usage.map(|section| self.usage(section));
         let sections = match top.take("issuer") {
@@ -110,7 +112,19 @@ impl Walk<'_> {
             .and_then(|field| self.table(&field, "verifiers.", "[verifiers]"))
             .map(|one| self.verifiers(one));
         top.finish(&mut self.problems);
-        Config { file: path.into(), server, admin, store, response, guard, fetch, usage, issuers, verifiers }
+        Config {
+            file: path.into(),
+            server,
+            admin,
+            store,
+            response,
+            guard,
+            fetch,
+            audit,
+            usage,
+            issuers,
+            verifiers,
+        }
     }
 
     fn table<'d>(&mut self, field: &Field<'d>, path: &str, example: &str) -> Option<Section<'d>> {

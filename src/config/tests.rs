@@ -124,6 +124,7 @@ fn contract_3_every_key_of_the_contract_is_understood() {
             timeout: Duration::from_secs(120),
             max_size: 2 << 30,
         },
+        audit: None,
         usage: None,
         issuers: vec![IssuerConfig {
             name: "user-authentication".into(),
@@ -219,7 +220,7 @@ fn contract_3_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() 
     assert_eq!(
         problems_above("[logging]\n"),
         [
-            "line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, usage, issuer, verifiers)"
+            "line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, audit, usage, issuer, verifiers)"
         ]
     );
     assert_eq!(

@@ -80,6 +80,9 @@ pub struct Limits {
     pub connections: usize,
     /// Requests of one worker that may wait for the disk at a time.
     pub disk_readers: usize,
+    /// How long a request may wait until a worker takes it up: behind that the worker gives up what is dearest.
+    /// `None`: however long.
+    pub patience: Option<Duration>,
     /// How long requests in flight have to end after shutdown was asked for.
     pub drain: Duration,
     /// What becomes, at the end, of connections that nobody has accepted.
@@ -104,6 +107,7 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
             connections: 10_000,
             disk_readers: 512,
+            patience: Some(Duration::from_millis(100)),
             drain: Duration::from_secs(10),
             backlog: Backlog::Take,
         }
@@ -214,8 +218,7 @@ pub(super) async fn serve<S: Serve>(
     let attend = |connections: &mut JoinSet<()>, stream: TcpStream, address: IpAddr| {
         // An answer is one small packet; waiting to fill it would only delay it.
         let _ = stream.set_nodelay(true);
-        let (open, is_crowded, service) =
-            (open.clone().map(Open::new), Arc::clone(&crowded), service.clone());
+        let (open, is_crowded) = (open.clone().map(Open::new), Arc::clone(&crowded));
         let end = End { said: ending.clone(), closing: closing.clone() };
         match &tls {
             None => {
@@ -227,7 +230,7 @@ pub(super) async fn serve<S: Serve>(
                 });
             }
             Some(tls) => {
-                let (tls, limits) = (Arc::clone(tls), limits.clone());
+                let (tls, service, limits) = (Arc::clone(tls), service.clone(), limits.clone());
                 connections.spawn(async move {
                     let metrics = open.as_ref().map(|open| &*open.0);
                     let Some(stream) = tls.greet(stream, &limits, metrics).await else { return };

@@ -37,7 +37,7 @@ pub use admin::{
 pub use caller::Caller;
 pub use gate::Gate;
 pub use listener::{Backlog, Limits, ListenError, Shutdown, listen};
-pub use pressure::Pressure;
+pub use pressure::{Pressure, keep_watch};
 pub use service::{Answerer, OcspService};
 pub use status::{
     IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus,
@@ -46,7 +46,7 @@ pub use status::{
 pub use tls::{ClientCertificates, OldestTls, Tls, TlsError, TlsFile, TlsIdentity, TlsMaterial};
 pub use witness::{Consent, Method, Seen, Witness};
 
-use crate::respond::{Answer, Responder};
+use crate::respond::{Allowance, Answer, Responder};
 use crate::snapshot::Published;
 use crate::x509::UnixTime;
 use std::net::TcpListener;
@@ -66,12 +66,12 @@ impl PublishedResponder {
 }
 
 impl Answerer for PublishedResponder {
-    fn answer(&self, request: &[u8], now: UnixTime) -> Answer {
-        self.responder.respond(&self.published.load(), request, now)
+    fn answer(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Answer {
+        self.responder.respond_within(&self.published.load(), request, now, allowance)
     }
 
-    fn answer_from_memory(&self, request: &[u8], now: UnixTime) -> Option<Answer> {
-        self.responder.respond_from_memory(&self.published.load(), request, now)
+    fn answer_from_memory(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Option<Answer> {
+        self.responder.respond_from_memory(&self.published.load(), request, now, allowance)
     }
 
     fn cache_octets(&self) -> u64 {

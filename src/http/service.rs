@@ -23,7 +23,7 @@ use super::witness::{Consent, Method as AskedBy, Seen, Witness};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::ocsp::{OcspRequest, OcspResponseStatus};
-use crate::respond::{Answer, CacheUse, Outcome};
+use crate::respond::{Allowance, Answer, CacheUse, Effort, Outcome, Work};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -40,11 +40,11 @@ use tokio::sync::Semaphore;
 /// where it has no answer, [`Answerer::answer`] is called, on the same thread while reads are quick and else on
 /// one that may wait. Neither may panic.
 pub trait Answerer: Send + Sync + 'static {
-    fn answer(&self, request: &[u8], now: UnixTime) -> Answer;
+    fn answer(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Answer;
 
     /// The same, if it needs no look at the disk; else `None`.
-    fn answer_from_memory(&self, request: &[u8], now: UnixTime) -> Option<Answer> {
-        Some(self.answer(request, now))
+    fn answer_from_memory(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Option<Answer> {
+        Some(self.answer(request, now, allowance))
     }
 
     /// Octets of the answers that it keeps in memory.
@@ -97,17 +97,16 @@ impl<A: Answerer> OcspService<A> {
         gate: Option<Arc<Gate>>,
     ) -> Self {
         let disk_readers = Arc::new(Semaphore::new(limits.disk_readers));
-        let (pressure, pace, began) = (Arc::default(), DiskPace::default(), Instant::now());
         let parts = ServiceParts {
             answerer,
             metrics,
             clock,
+            disk_readers,
+            pressure: Arc::new(Pressure::new(limits.patience)),
             limits,
             gate,
-            disk_readers,
-            pressure,
-            pace,
-            began,
+            pace: DiskPace::default(),
+            began: Instant::now(),
             witness: None,
         };
         Self { parts: Arc::new(parts), peer: None }
@@ -169,14 +168,14 @@ impl<A: Answerer> OcspService<A> {
 
     /// Here, while what is read comes at once; else elsewhere.
     #[expect(clippy::disallowed_methods, reason = "only where a row was not in memory: see disk_pace")]
-    async fn answer_from_disk(&self, request: &[u8], now: UnixTime) -> Answer {
+    async fn answer_from_disk(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Answer {
         let parts = &self.parts;
         parts.metrics.disk_reads.inc();
         let (begin, worked_before) = (Instant::now(), worked());
         if !parts.pace.is_quick(begin.duration_since(parts.began)) {
-            return self.answer_elsewhere(request, now).await;
+            return self.answer_elsewhere(request, now, allowance).await;
         }
-        let answer = parts.answerer.answer(request, now);
+        let answer = parts.answerer.answer(request, now, allowance);
         let (end, work) = (Instant::now(), worked().saturating_sub(worked_before));
         let waited = end.duration_since(begin).saturating_sub(work);
         parts.pace.waited(end.duration_since(parts.began), waited);
@@ -185,20 +184,32 @@ impl<A: Answerer> OcspService<A> {
 
     /// On a thread that may wait, so that a slow disk delays none of the other connections of this one. Who
     /// finds too many waiting already is told to come back.
-    async fn answer_elsewhere(&self, request: &[u8], now: UnixTime) -> Answer {
+    async fn answer_elsewhere(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Answer {
         let parts = &self.parts;
         let busy = || Answer::error(OcspResponseStatus::TryLater, None);
         let Ok(waiting) = Arc::clone(&parts.disk_readers).try_acquire_owned() else {
             parts.metrics.disk_reads_refused.inc();
             return busy();
         };
+        parts.metrics.disk_reads_elsewhere.inc();
         let (of_task, request) = (Arc::clone(parts), Bytes::copy_from_slice(request));
         let answered = tokio::task::spawn_blocking(move || {
             let _waiting = waiting;
-            of_task.answerer.answer(&request, now)
+            of_task.answerer.answer(&request, now, allowance)
         });
         // It does not panic, and the runtime does not end before its connections.
         answered.await.unwrap_or_else(|_| busy())
+    }
+
+    fn count_work(&self, work: Work) {
+        let metrics = &self.parts.metrics;
+        match work {
+            Work { effort: Effort::Kept, .. } | Work { effort: Effort::Signature, is_shed: false, .. } => {}
+            Work { effort: Effort::Held, is_shed: false, .. } => metrics.presigned_hits.inc(),
+            Work { effort: Effort::Held, .. } => metrics.shed.held.inc(),
+            Work { has_nonce: true, .. } => metrics.shed.nonces.inc(),
+            Work { has_nonce: false, .. } => metrics.shed.signatures.inc(),
+        }
     }
 
     fn count_cache(&self, cache: CacheUse) {
@@ -243,11 +254,9 @@ impl<A: Answerer> OcspService<A> {
         let Outcome { issuer, status, good, revoked, unknown } = &answer.outcome;
         let index = issuer.as_ref().map(|index| index.0);
         self.count_cache(answer.cache);
-        if answer.is_presigned {
-            self.parts.metrics.presigned_hits.inc();
-        }
+        let work = answer.work;
+        self.count_work(work);
         self.parts.metrics.count(index, *status, *good, *revoked, *unknown);
-        let is_for_one = *status == OcspResponseStatus::Successful && answer.caching.is_none();
         if let Some(witness) = witness {
             let method = match asked {
                 Asked::Get(_) => AskedBy::Get,
@@ -257,8 +266,8 @@ impl<A: Answerer> OcspService<A> {
         }
         let reply = caching::reply(asked, answer, audience, now);
         let took = begin.elapsed();
-        if is_for_one {
-            self.parts.pressure.spend(took);
+        if !work.is_shed {
+            self.parts.pressure.spend(work.effort, work.has_nonce, took);
         }
         self.parts.metrics.request_duration.observe(took.as_secs_f64());
         reply
@@ -293,20 +302,11 @@ impl<A: Answerer> OcspService<A> {
     }
 
     async fn answer_let_in(&self, request: &[u8], now: UnixTime, begin: Instant) -> Answer {
-        if self.sheds(request, begin) {
-            self.parts.metrics.nonces_shed.inc();
-            return Answer::error(OcspResponseStatus::TryLater, None);
-        }
-        match self.parts.answerer.answer_from_memory(request, now) {
+        let allowance = self.parts.pressure.allowance(begin.duration_since(self.parts.began));
+        match self.parts.answerer.answer_from_memory(request, now, allowance) {
             Some(answer) => answer,
-            None => self.answer_from_disk(request, now).await,
+            None => self.answer_from_disk(request, now, allowance).await,
         }
-    }
-
-    /// Whether the request has to come later, because it has a nonce and others wait.
-    fn sheds(&self, request: &[u8], begin: Instant) -> bool {
-        self.parts.pressure.sheds(begin.duration_since(self.parts.began))
-            && OcspRequest::parse(request).is_ok_and(|request| request.nonce.is_some())
     }
 }
 

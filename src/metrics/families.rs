@@ -1,9 +1,11 @@
-//! How families are made: named, explained, registered.
+//! How families are made: each registered once, when [`Metrics::new`](super::Metrics::new) is called.
 
-use super::ISSUER;
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
+
+/// The one label of most families.
+pub(super) const ISSUER: &[&str] = &["issuer"];
 
 /// Makes a family and registers it.
 pub(super) struct Families<'a>(pub &'a Registry);

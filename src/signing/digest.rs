@@ -44,7 +44,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// `source`, which has `N` octets by the hash function it comes from.
-fn filled<const N: usize>(source: &[u8]) -> [u8; N] {
+pub(super) fn filled<const N: usize>(source: &[u8]) -> [u8; N] {
     debug_assert_eq!(source.len(), N);
     let mut array = [0; N];
     for (to, from) in array.iter_mut().zip(source) {

@@ -9,6 +9,7 @@
 
 mod certificate_signer;
 mod digest;
+mod pseudonym;
 mod responder_identity;
 mod software_key;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod verify;
 
 pub use certificate_signer::{CertificateSigner, SignatureOctets};
 pub use digest::{Digest, Sha256Stream, digest, sha256};
+pub use pseudonym::PseudonymKey;
 pub use responder_identity::{IdentityError, KeyId, ResponderIdentity, names_responder};
 pub use software_key::{KeyError, KeyKind, SoftwareKey};
 pub use verified_signer::VerifiedSigner;

@@ -9,9 +9,11 @@
 #![allow(clippy::disallowed_methods, reason = "a test waits for processes, with a deadline")]
 #![allow(clippy::disallowed_types, reason = "tests share the ports that they took")]
 
+mod audit;
 mod broken_configurations;
 mod copies;
 mod crash;
+mod futex;
 mod gnutls;
 mod guard;
 mod hand_over;

@@ -49,6 +49,16 @@ impl Asking {
         Self(stream)
     }
 
+    /// As [`Asking::of`], from another address of this machine than the server's own.
+    pub fn from_address(address: &str, server: &Server) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let from: std::net::SocketAddr = format!("{address}:0").parse().unwrap();
+        let to: std::net::SocketAddr = server.url.trim_start_matches("http://").parse().unwrap();
+        socket.bind(&from.into()).unwrap();
+        socket.connect(&to.into()).unwrap();
+        Self(socket.into())
+    }
+
     pub fn post(&mut self, request: &[u8]) -> Option<Vec<u8>> {
         let head = format!(
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/ocsp-request\r\nContent-Length: {}\r\n\r\n",
