@@ -202,11 +202,7 @@ fn refused(html: &mut Html, status: &Status, asked: &Asked, now: UnixTime) {
     let most = if asked.all { usize::MAX } else { SHOWN };
     for one in found.iter().take(most) {
         html.element("<tr><td class=\"name\">", &one.source, "</td><td>");
-        // Reasons go on behind "the CRL".
-        let reason = match one.reason.strip_prefix("its ") {
-            Some(rest) => format!("Its {rest}"),
-            None => format!("It {}", one.reason),
-        };
+        let reason = format!("It {}", one.reason);
         badge(html, Grade::Bad, "refused");
         html.markup(" ").text(&reason);
         let ago = time_of(&one.refused_at)

@@ -31,9 +31,11 @@ pub enum Refused {
     /// RFC 5280 6.3.3 (f).
     #[error("the certificate of {issuer} does not allow its key to sign CRLs (keyUsage without cRLSign)")]
     KeyUsage { issuer: String },
-    #[error("its signature does not verify with the key of {issuer}: it was changed, or another key made it")]
+    #[error(
+        "carries a signature that does not verify with the key of {issuer}: it was changed, or another key made it"
+    )]
     Signature { issuer: String },
-    #[error("its signature cannot be verified: {0}")]
+    #[error("carries a signature that cannot be verified: {0}")]
     Unverifiable(VerifyError),
     /// RFC 5280 5.1.2.4.
     #[error("is from the future: thisUpdate is {this_update}, the clock says {now}")]

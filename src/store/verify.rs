@@ -6,7 +6,8 @@
 //! - a row of the index by scope and its twin in `status` (one by one, and how many there are of each scope);
 //! - a scope's record and its rows, its key and its number;
 //! - rows of scopes without a record and their marks, rows laid over others and their bases;
-//! - an inventory's state and its rows; numbers and the last one given out; answers and their series.
+//! - an inventory's state and its rows; numbers and the last one given out; answers and their series; counts and
+//!   whose they are.
 //!
 //! It opens for reading, so it may look at the store of a running server: as it stood when it was opened.
 //! Filters that no look-up comes by (the inventory's) are not read: a damaged one costs a look-up that reads
@@ -16,6 +17,7 @@ use super::block;
 use super::db::{Cursor, Db, Family};
 use super::error::StoreError;
 use super::format::answers::{AnswerRow, SegmentRow, segment_start};
+use super::format::usage::{decode_count, decode_key};
 use super::format::{
     BadRow, Body, FORMAT_KEY, NumberKind, RowKey, decode_inventory, decode_inventory_state, decode_number,
     decode_record, decode_unrecorded, for_each_status, number_of_key, scope_key, serial_of,
@@ -78,6 +80,9 @@ impl Store {
         verifier.inventory();
         if self.db.answers().is_some() {
             verifier.family(Family::Answers, Verifier::answer_row);
+        }
+        if self.db.rocks().cf_handle(Family::Usage.name()).is_some() {
+            verifier.family(Family::Usage, Verifier::usage_row);
         }
         verifier.found
     }
@@ -434,6 +439,17 @@ impl<'a, P: FnMut(u64)> Verifier<'a, P> {
         for issuer in counted.into_keys() {
             self.wrong(format!("{name}: rows of issuer {issuer}, of whose inventory nothing is recorded"));
         }
+    }
+
+    fn usage_row(&mut self, key: &[u8], value: &[u8]) -> Result<(), BadRow> {
+        let counted = decode_key(key)?;
+        decode_count(value)?;
+        let is_known = counted.verifier.is_none_or(|one| self.meta.knows(NumberKind::Verifier, one.get()))
+            && counted.issuer.is_none_or(|one| self.meta.knows(NumberKind::Issuer, one.get()));
+        if !is_known {
+            self.wrong("usage: a row of a verifier or an issuer that has no name");
+        }
+        Ok(())
     }
 
     fn answer_row(&mut self, key: &[u8], value: &[u8]) -> Result<(), BadRow> {

@@ -270,9 +270,10 @@ fn a_store_from_before_there_were_answers_opens_and_is_read() {
     let row = (serial("01"), revoked(5, CrlReason::KeyCompromise));
     store.replace_scope(crl(&scope_key(issuer, "a"), 1), entries(&[row])).unwrap();
     drop(store);
-    let names = ["meta", "status", "scope_rows", "inventory", "answers"];
+    let names = ["meta", "status", "scope_rows", "inventory", "answers", "usage"];
     let mut rocks = rocksdb::DB::open_cf(&rocksdb::Options::default(), folder.path(), names).unwrap();
     rocks.drop_cf("answers").unwrap();
+    rocks.drop_cf("usage").unwrap();
     drop(rocks);
     let read = Store::open_read_only(folder.path(), &options()).unwrap();
     let view = read.view().unwrap();

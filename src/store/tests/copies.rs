@@ -29,6 +29,16 @@ fn filled() -> (TempDir, Store, IssuerNumber) {
     let point = store.distribution_point_number(b"a").unwrap();
     let listed = (0..5000u64).map(|n| Ok::<_, Infallible>((SerialNumber::from(n << 20), Some(point))));
     store.load_inventory(issuer, listed).unwrap();
+    let verifier = store.verifier_number("bank").unwrap();
+    let counted = UsageKey {
+        day: 20_000,
+        verifier: Some(verifier),
+        issuer: Some(issuer),
+        method: UsageMethod::Post,
+        result: UsageResult::Good,
+        on_behalf_of: String::new(),
+    };
+    store.add_usage([(&counted, 3), (&counted, 4)]).unwrap();
     (folder, store, issuer)
 }
 
