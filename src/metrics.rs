@@ -16,10 +16,12 @@
 mod admission;
 mod families;
 mod records;
+mod shed;
 mod totals;
 
-pub use admission::HandshakeCounters;
+pub use admission::{HandshakeCounters, RefusalCounters};
 pub use records::{AuditMetrics, UsageMetrics};
+pub use shed::ShedCounters;
 pub use totals::Totals;
 
 use crate::ocsp::OcspResponseStatus;
@@ -162,9 +164,13 @@ pub struct Metrics {
     /// Requests that had to wait for the disk, and those that found too many waiting.
     pub disk_reads: IntCounter,
     pub disk_reads_refused: IntCounter,
-    pub nonces_shed: IntCounter,
+    /// Of these, requests that another thread read for.
+    pub disk_reads_elsewhere: IntCounter,
+    pub shed: ShedCounters,
     pub connections_open: IntGauge,
     pub tls_handshakes: HandshakeCounters,
+    /// Requests refused before any status was read.
+    pub refusals: RefusalCounters,
     pub store_bytes: IntGauge,
     pub usage: Arc<UsageMetrics>,
     pub audit: Arc<AuditMetrics>,
@@ -272,8 +278,7 @@ impl Metrics {
                 )
                 .buckets(REQUEST_BUCKETS.to_vec()),
             )?)?,
-            cache_hits: families.counter("ocsp_response_cache_hits_total",
-                "Answers taken from the memory cache.")?,
+            cache_hits: families.counter("ocsp_response_cache_hits_total", "Answers taken from the memory cache.")?,
             cache_misses: families.counter("ocsp_response_cache_misses_total",
                 "Answers that the memory cache did not have.")?,
             cache_bytes: families.gauge("ocsp_response_cache_bytes", "Octets in the memory cache of answers.")?,
@@ -283,10 +288,11 @@ impl Metrics {
                 "Requests that needed rows of the store that were not in its memory.")?,
             disk_reads_refused: families.counter("ocsp_disk_reads_refused_total",
                 "Of these, requests that were answered tryLater because too many were waiting for the disk.")?,
-            nonces_shed: families.counter("ocsp_nonce_requests_shed_total",
-                "Requests with a nonce that were told tryLater, because signing for them took half of a worker \
-                 that had no time left.")?,
+            disk_reads_elsewhere: families.counter("ocsp_disk_reads_elsewhere_total",
+                "Of these, requests that a thread of their own read for, because the disk is slow.")?,
+            shed: ShedCounters::new(&families)?,
             tls_handshakes: HandshakeCounters::new(&families)?,
+            refusals: RefusalCounters::new(&families)?,
             connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
             usage: Arc::new(UsageMetrics::new(&families)?),
             audit: Arc::new(AuditMetrics::new(&families)?),
@@ -399,6 +405,10 @@ mod tests {
             "ocsp_presigned_hits_total 0\n",
             "ocsp_disk_reads_total 0\n",
             "ocsp_disk_reads_refused_total 0\n",
+            "ocsp_disk_reads_elsewhere_total 0\n",
+            "ocsp_requests_shed_total{class=\"nonce\"} 0\n",
+            "ocsp_requests_shed_total{class=\"signature\"} 0\n",
+            "ocsp_requests_shed_total{class=\"held\"} 0\n",
             "ocsp_signatures_total{issuer=\"auth\"} 0\n",
             "ocsp_signatures_wrong_total{issuer=\"auth\"} 0\n",
             "ocsp_sign_duration_seconds_count{issuer=\"auth\"} 0\n",

@@ -6,7 +6,7 @@
 )]
 
 use super::issuers::LoadedIssuer;
-use super::{Fault, issuers, places, signer_life, tls};
+use super::{Fault, issuers, places, signer_life, tls, verifiers};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest::{IngestOptions, Judge, Sources};
@@ -42,6 +42,9 @@ pub fn check(config: &Config, clock: &Clock) -> Findings {
         faults.extend(over);
         warnings.extend(soon);
     }
+    let (wrong, soon) = verifiers::check(config, clock);
+    faults.extend(wrong);
+    warnings.extend(soon);
     faults.extend(check_crls(config, clock));
     faults.extend(config.audit.as_ref().and_then(|audit| super::audit_key(&audit.key).err()));
     let mut is_served = false;

@@ -17,12 +17,12 @@ use super::inventories::Inventories;
 use super::issuers;
 use super::partitions::Partitions;
 use super::places::{scratch, sources_of};
-use super::presigning::RefreshOptions;
 use super::quarantine::Quarantine;
+use super::restart;
 use super::signer_life::SignerLife;
 use crate::clock::Clock;
 use crate::config::{Config, CrlSource};
-use crate::http::{QuarantineStatus, Refusal, Tls};
+use crate::http::{Gate, QuarantineStatus, Refusal, Tls};
 use crate::ingest::{
     Arrival, Ingest, IngestOptions, Judge, Manner, Outcome, Refused, Report, SourceReport, Sources,
 };
@@ -93,6 +93,8 @@ pub(super) struct Shared {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub state: Mutex<IntakeState>,
+    /// Who may ask, where not everybody may.
+    pub gate: Option<Arc<Gate>>,
     /// What the TLS listener shows.
     pub tls: Option<Arc<Tls>>,
     pub started_at: UnixTime,
@@ -436,26 +438,19 @@ impl Intake {
         let config = Config::load(&file).map_err(|why| {
             why.lines().into_iter().map(|line| Fault::new("configuration", line)).collect::<Vec<_>>()
         })?;
-        let fixed = [
-            ("server.listen", !config.server.listeners().eq(self.config.server.listeners())),
-            ("server.workers", config.server.workers != self.config.server.workers),
-            ("admin.listen", config.admin != self.config.admin),
-            ("store.path", config.store.path != self.config.store.path),
-            ("store.cache_size", config.store.cache_size != self.config.store.cache_size),
-            ("response.refresh_threads", RefreshOptions::of(&config) != RefreshOptions::of(&self.config)),
-            ("audit", config.audit != self.config.audit),
-            ("usage", config.usage != self.config.usage),
-            ("response.cache_size", config.response.cache_size != self.config.response.cache_size),
-        ];
-        for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
-            tracing::warn!(key, "this setting changes only with a restart");
-        }
+        restart::tell_fixed(&self.config, &config);
         let loaded = issuers::load(&config, &self.shared.metrics, &self.shared.clock)?;
         let identity = config.server.tls.as_ref().map(super::tls::load).transpose()?;
         let configured =
             issuers::configured(&config, loaded, &self.shared.store).map_err(|why| failed(&why))?;
         let configured = Arc::new(configured);
+        let before = self.shared.gate.as_ref().map(|gate| gate.registry());
+        let registry =
+            super::verifiers::registered(&config, &configured, &self.shared.store, before.as_deref())?;
         self.shared.publish(&configured).map_err(|why| failed(&why))?;
+        if let (Some(gate), Some(registry)) = (&self.shared.gate, registry) {
+            gate.replace(registry);
+        }
         if let (Some(tls), Some(identity)) = (&self.shared.tls, identity) {
             tls.replace(identity);
         }

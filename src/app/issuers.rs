@@ -297,12 +297,12 @@ pub(super) fn configured(
         let issuer = config.issuer(&one.name);
         for (index, key) in one.keys.iter_mut().enumerate() {
             let further = issuer.map(|issuer| issuer.further_signers(index)).unwrap_or_default();
-            let forms =
+            let presign =
                 std::iter::once(&config.response.presign).chain(further.iter().map(|one| &one.presign));
-            for (signatory, forms) in key.signatories.all_mut().zip(forms) {
+            for (signatory, presign) in key.signatories.all_mut().zip(presign) {
                 *signatory = finished(signatory.clone(), &key.certificate, config);
-                let mut series = Vec::with_capacity(forms.len());
-                for forms in config.response.forms_together(forms) {
+                let mut series = Vec::with_capacity(presign.len());
+                for forms in config.response.forms_together(presign) {
                     let number = store.series(&signatory.series_name(&key.certificate, forms))?;
                     series.push(Series::new(&key.certificate, forms, number));
                 }

@@ -9,6 +9,7 @@
 
 mod check;
 mod copies;
+mod drill;
 mod explain;
 mod handed_over;
 mod intake;
@@ -21,22 +22,27 @@ mod presigning;
 mod priority;
 mod quarantine;
 mod records;
+mod restart;
 mod serve;
 mod signer_life;
 mod status;
 mod supervisor;
 mod tls;
+mod verifiers;
 mod workers;
 
 pub use check::{Findings, check};
 pub use copies::{NotTakenBack, Rollback, TakenBack, back_up_store, restore_store, take_back, verify_store};
+pub use drill::{DrillReport, drill};
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
 pub use records::{audit_key, usage_report};
 pub use serve::serve;
+pub use verifiers::list as list_verifiers;
 
 use crate::audit::AuditError;
 use crate::cli::InventoryError;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::ListenError;
 use crate::metrics::MetricsError;
@@ -99,6 +105,12 @@ pub enum AppError {
     System { what: &'static str, why: std::io::Error },
     #[error("a part of the server ended by itself: {0}")]
     Ended(&'static str),
+}
+
+/// What will be wrong with the registry of verifiers before long, or is not as somebody may have meant it.
+#[must_use]
+pub fn check_verifiers(config: &Config, clock: &Clock) -> Vec<Fault> {
+    verifiers::check(config, clock).1
 }
 
 /// How the store is opened by whoever looks at it for a moment.

@@ -13,12 +13,12 @@ use super::presigning::{RefreshOptions, Refresher};
 use super::records::Records;
 use super::supervisor::Supervisor;
 use super::workers::{self, Answering, Entrance};
-use super::{AppError, Fault, copies, explain, issuers, priority, status, tls};
+use super::{AppError, Fault, copies, explain, issuers, priority, status, tls, verifiers};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{
-    AdminService, AdminSources, Backlog, CrlIntake, IntakeFuture, Limits, Refusal, Shutdown, Submission, Tls,
-    listen, serve_admin,
+    AdminService, AdminSources, Backlog, CrlIntake, Gate, IntakeFuture, Limits, Refusal, Shutdown,
+    Submission, Tls, listen, serve_admin,
 };
 use crate::ingest::Manner;
 use crate::metrics::Metrics;
@@ -49,14 +49,18 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let configured = Arc::new(issuers::configured(config, loaded, &store)?);
     let first = Snapshot::build(Arc::clone(&configured), store.view()?)?;
     status::measure(&first, &metrics, store.size_bytes().unwrap_or(0));
+    let registry = verifiers::registered(config, &configured, &store, None).map_err(AppError::Faults)?;
+    let published = Arc::new(Published::new(first));
+    let gate = registry.map(|registry| Arc::new(Gate::new(registry, Arc::clone(&published))));
     let shared = Arc::new(Shared {
-        published: Arc::new(Published::new(first)),
+        published,
         metrics: Arc::clone(&metrics),
         started_at: clock.now(),
         state: Mutex::new(IntakeState::default()),
         clock: clock.clone(),
         store,
         tls: tls.clone(),
+        gate: gate.clone(),
     });
 
     let count = workers::count(config.server.workers);
@@ -72,6 +76,7 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         metrics,
         clock,
         limits: Limits { backlog, ..Limits::default() },
+        gate,
         tls,
     };
     let workers = workers::start(entrance, count, &answering, &records, &shutdown)?;

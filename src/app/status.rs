@@ -75,6 +75,9 @@ pub(super) fn of_server(shared: &Shared) -> Status {
         issuers: issuers.collect(),
         sources,
         quarantine,
+        verifiers: shared.gate.as_ref().map_or_else(Vec::new, |gate| {
+            super::verifiers::status_of(&gate.registry(), snapshot.issuers(), &shared.clock)
+        }),
     }
 }
 
@@ -116,9 +119,10 @@ pub(super) fn of_store(store: &Store, names: &[(Vec<u8>, String, String)]) -> Re
         store_bytes: store.size_bytes()?,
         presigned: presigned(store)?,
         issuers,
-        // Both are a running server's.
+        // All of them are a running server's.
         sources: Vec::new(),
         quarantine: Vec::new(),
+        verifiers: Vec::new(),
     })
 }
 

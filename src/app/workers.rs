@@ -6,7 +6,9 @@ use super::handed_over::deal;
 use super::records::{Records, WorkerRecords};
 use crate::clock::Clock;
 use crate::config::Server;
-use crate::http::{Limits, OcspService, PublishedResponder, Shutdown, Tls, listen, serve_ocsp};
+use crate::http::{
+    Gate, Limits, OcspService, PublishedResponder, Shutdown, Tls, keep_watch, listen, serve_ocsp,
+};
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::Published;
@@ -33,6 +35,8 @@ pub(super) struct Answering {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub limits: Limits,
+    /// Who may ask, where not everybody may.
+    pub gate: Option<Arc<Gate>>,
     /// Of the addresses in `server.tls`.
     pub tls: Option<Arc<Tls>>,
 }
@@ -113,6 +117,7 @@ pub(super) fn start(
             Arc::clone(&answering.metrics),
             answering.clock.clone(),
             answering.limits.clone(),
+            answering.gate.clone(),
         );
         let records = records.of_worker(index);
         let service = match records.witness() {
@@ -131,7 +136,7 @@ fn spawn(
     records: WorkerRecords,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<()>, AppError> {
-    let pressure = service.pressure();
+    let (pressure, watched) = (service.pressure(), service.pressure());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
@@ -140,6 +145,8 @@ fn spawn(
         .map_err(|why| AppError::System { what: "a worker's runtime", why })?;
     let run = move || {
         runtime.block_on(async {
+            // It ends with the runtime.
+            tokio::spawn(async move { keep_watch(&watched).await });
             let mut serving = tokio::task::JoinSet::new();
             for (listener, tls) in listeners {
                 serving.spawn(serve_ocsp(listener, tls, service.clone(), shutdown.clone()));

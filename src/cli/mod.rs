@@ -13,6 +13,7 @@ mod crl_ingest;
 mod crl_rollback;
 mod crl_show;
 mod demo;
+mod drill;
 mod failure;
 mod http_client;
 mod inventory;
@@ -26,6 +27,7 @@ mod status;
 mod store;
 mod usage;
 mod usage_report;
+mod verifier;
 mod words;
 
 pub use crl_show::CrlSummary;
@@ -88,6 +90,7 @@ enum Command {
     /// Back the store up, restore it, look whether it is whole
     #[command(subcommand, after_help = "Example:\n  ocsprey store verify --config ocsprey.toml")]
     Store(store::StoreCommand),
+    Drill(drill::DrillArgs),
     Status(status::StatusArgs),
     /// Look whether the audit log is as it was written, or for what was answered
     #[command(subcommand, after_help = "Example:\n  ocsprey audit verify --config ocsprey.toml")]
@@ -99,6 +102,9 @@ enum Command {
     )]
     Usage(UsageCommand),
     Query(query::QueryArgs),
+    /// Who may ask
+    #[command(subcommand, after_help = "Example:\n  ocsprey verifier list --config ocsprey.toml")]
+    Verifier(VerifierCommand),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
 }
@@ -109,6 +115,12 @@ enum CrlCommand {
     Show(crl_show::ShowArgs),
     Rollback(crl_rollback::RollbackArgs),
     Drop(crl_drop::DropArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum VerifierCommand {
+    Check(verifier::CheckArgs),
+    List(verifier::ListArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -153,6 +165,7 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Inventory(InventoryCommand::Load(args)) => inventory_load::run(&args),
         Command::Presign(args) => presign::run(&args),
         Command::Store(command) => store::run(&command),
+        Command::Drill(args) => drill::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Audit(AuditCommand::Verify(args)) => audit_verify::run(&args),
         Command::Audit(AuditCommand::Prove(args)) => audit_prove::run(&args),
@@ -160,6 +173,8 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         Command::Query(args) => query::run(&args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
+        Command::Verifier(VerifierCommand::Check(args)) => verifier::check(&args),
+        Command::Verifier(VerifierCommand::List(args)) => verifier::list(&args),
     }
 }
 
@@ -248,6 +263,7 @@ mod tests {
                 "ocsprey store backup",
                 "ocsprey store restore",
                 "ocsprey store verify",
+                "ocsprey drill",
                 "ocsprey status",
                 "ocsprey audit",
                 "ocsprey audit verify",
@@ -255,6 +271,9 @@ mod tests {
                 "ocsprey usage",
                 "ocsprey usage report",
                 "ocsprey query",
+                "ocsprey verifier",
+                "ocsprey verifier check",
+                "ocsprey verifier list",
                 "ocsprey completions",
                 "ocsprey man",
             ]

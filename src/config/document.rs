@@ -4,6 +4,7 @@
 //! and answers `None`, so that the walk goes on.
 
 use super::Problem;
+use std::borrow::Cow;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -51,6 +52,10 @@ const KNOWN: &[(&str, &str)] = &[
     ("audit", "segment_size"),
     ("audit", "segment_time"),
     ("audit", "when_full"),
+    ("verifiers", "registry"),
+    ("verifiers", "on_behalf_of"),
+    ("verifiers", "signed_requests"),
+    ("verifiers", "enumeration"),
     ("issuer", "certificate"),
     ("issuer", "signer"),
     ("issuer", "signers"),
@@ -178,13 +183,18 @@ impl<'d> Field<'d> {
         }
     }
 
+    /// Every element of a list. One alone is a list of one.
+    pub(super) fn each(&self) -> Vec<Field<'d>> {
+        match self.value {
+            DeValue::Array(items) => items.iter().map(|item| Field::of(self.key.clone(), item)).collect(),
+            _ => vec![Field { key: self.key.clone(), offset: self.offset, value: self.value }],
+        }
+    }
+
     /// Every text of a list. One text alone is a list of one.
     pub(super) fn texts(&self, problems: &mut Problems<'_>, example: &str) -> Vec<(Field<'d>, &'d str)> {
         let items = match self.value {
-            DeValue::Array(items) => items.iter().map(|item| Field::of(self.key.clone(), item)).collect(),
-            DeValue::String(_) => {
-                vec![Field { key: self.key.clone(), offset: self.offset, value: self.value }]
-            }
+            DeValue::Array(_) | DeValue::String(_) => self.each(),
             _ => {
                 self.expected(problems, "a list of texts", example);
                 return Vec::new();
@@ -197,6 +207,26 @@ impl<'d> Field<'d> {
             }
         }
         texts
+    }
+
+    pub(super) fn boolean(&self, problems: &mut Problems<'_>, example: &str) -> Option<bool> {
+        let DeValue::Boolean(value) = self.value else {
+            self.expected(problems, "true or false", example);
+            return None;
+        };
+        Some(*value)
+    }
+
+    /// A date as TOML has it, or as a text: `2027-01-01`, `2027-01-01T08:00:00Z`.
+    pub(super) fn date(&self, problems: &mut Problems<'_>, example: &str) -> Option<Cow<'d, str>> {
+        match self.value {
+            DeValue::Datetime(date) => Some(date.to_string().into()),
+            DeValue::String(text) => Some(text.as_ref().into()),
+            _ => {
+                self.expected(problems, "a date", example);
+                None
+            }
+        }
     }
 
     /// A whole number that is not negative.

@@ -16,11 +16,13 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod values;
+mod verifiers;
 
 pub use crate::audit::{KeyPeriod, WhenFull};
 pub use crate::http::{ClientCertificates, OldestTls};
 pub use crate::ingest::{FetchOptions, Guard};
 pub use crate::snapshot::{Covers, NoncePolicy, Unlisted};
+pub use verifiers::{CertificateConfig, RightsConfig, VerifierConfig, VerifiersConfig, registry};
 
 use crate::ocsp::{CertIdForm, CertIdForms};
 use crate::store::Retention;
@@ -50,6 +52,8 @@ pub struct Config {
     pub usage: Option<UsageConfig>,
     /// At least one.
     pub issuers: Vec<IssuerConfig>,
+    /// `None`: everybody may ask.
+    pub verifiers: Option<VerifiersConfig>,
 }
 
 /// `[audit]`: what was answered.
@@ -375,16 +379,7 @@ impl Config {
     /// # Errors
     /// When it cannot be read, is not TOML, or anything in it is wrong: then all of it at once.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let octets = fs::read(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
-        let text = match std::str::from_utf8(&octets) {
-            Ok(text) => text,
-            Err(bad) => {
-                let good = octets.get(..bad.valid_up_to()).unwrap_or_default();
-                let line = 1 + good.iter().filter(|&&octet| octet == b'\n').count();
-                return Err(ConfigError::NotText { path: path.into(), line });
-            }
-        };
-        Self::from_text(path, text)
+        Self::from_text(path, &read_text(path)?)
     }
 
     /// Checks `text` as the content of the file `path`, which need not exist.
@@ -429,6 +424,9 @@ impl Config {
                 look_at("server.tls.client_ca".to_owned(), path, false);
             }
         }
+        if let Some(verifiers) = &self.verifiers {
+            look_at("verifiers.registry".to_owned(), &verifiers.registry, false);
+        }
         let mut look = |issuer: &IssuerConfig, key: &str, path: &Path, folder: bool| {
             look_at(format!("issuer \"{}\" {key}", issuer.name), path, folder);
         };
@@ -468,6 +466,16 @@ impl Config {
         }
         problems
     }
+}
+
+/// The whole of a file, which must be text.
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let octets = fs::read(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+    String::from_utf8(octets).map_err(|bad| {
+        let good = bad.as_bytes().get(..bad.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = 1 + good.iter().filter(|&&octet| octet == b'\n').count();
+        ConfigError::NotText { path: path.into(), line }
+    })
 }
 
 /// Opening a folder succeeds on Unix; reading it as a file is what fails later.

@@ -6,6 +6,9 @@
 mod records;
 mod sections;
 mod tls;
+mod verifiers;
+
+pub(super) use verifiers::registry;
 
 use super::document::{Field, NumberOrText, Problems, Section, nearest};
 use super::values::{self, Wrong};
@@ -47,6 +50,15 @@ struct Walk<'t> {
 }
 
 pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    walk(path, text, |walk, top| walk.document(path, top))
+}
+
+/// Walks over a document with `read`, and gives what it read if nothing was wrong.
+fn walk<T>(
+    path: &Path,
+    text: &str,
+    read: impl FnOnce(&mut Walk<'_>, Section<'_>) -> T,
+) -> Result<T, ConfigError> {
     // Editors of another system put a mark in front of UTF-8; TOML does not know it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let problems = Problems::new(text);
@@ -57,9 +69,9 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
         ConfigError::Syntax { path: path.into(), line, column, why }
     })?;
     let mut walk = Walk { problems, folder: path.parent().unwrap_or(Path::new("")).into() };
-    let config = walk.document(path, Section::new(document.get_ref(), "", 0));
+    let read = read(&mut walk, Section::new(document.get_ref(), "", 0));
     let problems = walk.problems.into_found();
-    if problems.is_empty() { Ok(config) } else { Err(ConfigError::Invalid { path: path.into(), problems }) }
+    if problems.is_empty() { Ok(read) } else { Err(ConfigError::Invalid { path: path.into(), problems }) }
 }
 
 impl Walk<'_> {
@@ -95,8 +107,24 @@ impl Walk<'_> {
             self.check_unique(offset, &issuer, &issuers);
             issuers.push(issuer);
         }
+        let verifiers = top.take("verifiers");
+        let verifiers = verifiers
+            .and_then(|field| self.table(&field, "verifiers.", "[verifiers]"))
+            .map(|one| self.verifiers(one));
         top.finish(&mut self.problems);
-        Config { file: path.into(), server, admin, store, response, guard, fetch, audit, usage, issuers }
+        Config {
+            file: path.into(),
+            server,
+            admin,
+            store,
+            response,
+            guard,
+            fetch,
+            audit,
+            usage,
+            issuers,
+            verifiers,
+        }
     }
 
     fn table<'d>(&mut self, field: &Field<'d>, path: &str, example: &str) -> Option<Section<'d>> {

@@ -7,6 +7,7 @@ mod records;
 mod sections;
 mod signers;
 mod tls;
+mod verifiers;
 
 const ISSUER: &str = r#"
 [[issuer]]
@@ -147,6 +148,7 @@ fn contract_3_every_key_of_the_contract_is_understood() {
                 signers: Vec::new(),
             }],
         }],
+        verifiers: None,
     };
     assert_eq!(config, expected);
     assert_eq!(config.issuer("user-authentication"), config.issuers.first());
@@ -218,7 +220,7 @@ fn contract_3_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() 
     assert_eq!(
         problems_above("[logging]\n"),
         [
-            "line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, audit, usage, issuer)"
+            "line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, audit, usage, issuer, verifiers)"
         ]
     );
     assert_eq!(

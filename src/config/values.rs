@@ -4,7 +4,10 @@
 //! it is written; neither ever panics on any text.
 
 use super::CrlSource;
+use crate::asn1::{Reader, tag};
 use crate::ocsp::CertIdForm;
+use crate::verifiers::{Network, NetworkError};
+use crate::x509::UnixTime;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -170,6 +173,98 @@ pub(super) fn crl_source(text: &str, folder: &Path) -> Result<CrlSource, Wrong> 
     }
     let path = folder.join(text);
     Ok(if text.ends_with('/') || path.is_dir() { CrlSource::Folder(path) } else { CrlSource::File(path) })
+}
+
+/// A Name as RFC 4514 writes it: its DER.
+pub(super) fn name(text: &str) -> Result<Vec<u8>, Wrong> {
+    let general = if text.contains("://") { None } else { crate::cli::distribution_point(text) };
+    // What a distribution point's text means is a GeneralName around the Name.
+    let name = general.and_then(|general| {
+        let mut reader = Reader::new(&general);
+        Some(reader.expect(tag::context_constructed(4)).ok()?.content.to_vec())
+    });
+    match name {
+        Some(name) => Ok(name),
+        None => wrong(format!("\"{text}\" is not a name"), "write it like \"CN=Bank,O=Example,C=JP\""),
+    }
+}
+
+/// SHA-256 in hexadecimal, with colons or without.
+pub(super) fn fingerprint(text: &str) -> Result<[u8; 32], Wrong> {
+    let digits: Vec<u8> = text.bytes().filter(|octet| *octet != b':').collect();
+    let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let octets: Option<Vec<u8>> = digits.chunks(2).map(octet).collect();
+    let is_hex = digits.iter().all(u8::is_ascii_hexdigit);
+    match octets.filter(|_| is_hex).and_then(|octets| octets.try_into().ok()) {
+        Some(fingerprint) => Ok(fingerprint),
+        None => wrong(
+            format!("\"{text}\" is not a SHA-256 fingerprint"),
+            "`openssl x509 -in FILE -noout -fingerprint -sha256` says it: 64 hexadecimal digits",
+        ),
+    }
+}
+
+/// `2027-01-01`, `2027-01-01T08:00:00Z`.
+pub(super) fn date(text: &str) -> Result<UnixTime, Wrong> {
+    let parts: Vec<u32> =
+        text.split(['-', 'T', ' ', ':', 'Z']).filter_map(|part| part.parse().ok()).collect();
+    let shaped = |shape: &str| {
+        let same = |(one, form): (u8, u8)| if form == b'0' { one.is_ascii_digit() } else { one == form };
+        text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(same)
+    };
+    let time = match parts[..] {
+        [year, month, day] if shaped("0000-00-00") => UnixTime::from_civil(year.into(), month, day, 0, 0, 0),
+        [year, month, day, hour, minute, second]
+            if shaped("0000-00-00T00:00:00Z") || shaped("0000-00-00 00:00:00Z") =>
+        {
+            UnixTime::from_civil(year.into(), month, day, hour, minute, second)
+        }
+        _ => None,
+    };
+    match time {
+        Some(time) => Ok(time),
+        None => wrong(
+            format!("\"{text}\" is not a date"),
+            "write it like \"2027-01-01\" or \"2027-01-01T08:00:00Z\", in UTC",
+        ),
+    }
+}
+
+/// `22:00`: seconds since midnight.
+pub(super) fn time_of_day(text: &str) -> Result<u32, Wrong> {
+    let parsed = text.split_once(':').and_then(|(hour, minute)| {
+        let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
+        (hour < 24 && minute < 60).then_some(hour * 3600 + minute * 60)
+    });
+    match parsed {
+        Some(seconds) => Ok(seconds),
+        None => wrong(format!("\"{text}\" is not a time of day"), "write it like \"22:00\", in UTC"),
+    }
+}
+
+/// A field name of HTTP (RFC 9110 5.1).
+pub(super) fn field_name(text: &str) -> Result<String, Wrong> {
+    let fit = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet);
+    if text.bytes().all(fit) && text.len() <= 64 {
+        return Ok(text.to_ascii_lowercase());
+    }
+    wrong(format!("\"{text}\" is not the name of an HTTP header"), "write it like \"OCSP-On-Behalf-Of\"")
+}
+
+/// `192.0.2.0/24`.
+pub(super) fn network(text: &str) -> Result<Network, Wrong> {
+    let hint = "write it like \"192.0.2.0/24\", \"2001:db8::/32\" or \"192.0.2.7\"";
+    text.parse().or_else(|why: NetworkError| wrong(format!("\"{text}\" {why}"), hint))
+}
+
+/// A verifier's id: it stands in metrics, reports and the store.
+pub(super) fn verifier_id(text: &str) -> Result<String, Wrong> {
+    let hint = "letters, digits, \"-\", \"_\" and \".\", as in \"first-bank\"";
+    let fit = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
+    if !text.chars().all(fit) || text.len() > 64 {
+        return wrong(format!("\"{text}\" is no good as an id of at most 64 characters"), hint);
+    }
+    Ok(text.into())
 }
 
 /// An issuer's name: it becomes a metric label and an argument of `--issuer`.

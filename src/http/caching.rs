@@ -48,8 +48,26 @@ pub(super) enum Asked<'a> {
     Post,
 }
 
+/// Whom an answer may be kept for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Answers are for everybody who asks.
+    Anybody,
+    /// Only who was let in gets one: a shared cache would give it to others too.
+    Caller,
+}
+
+impl Audience {
+    const fn word(self) -> &'static [u8] {
+        match self {
+            Self::Anybody => b", public",
+            Self::Caller => b", private",
+        }
+    }
+}
+
 /// The response that carries `answer`, or 304 where the client has it already.
-pub(super) fn reply(asked: Asked<'_>, answer: Answer, now: UnixTime) -> Reply {
+pub(super) fn reply(asked: Asked<'_>, answer: Answer, audience: Audience, now: UnixTime) -> Reply {
     let mut headers = HeaderMap::with_capacity(6);
     let mut status = StatusCode::OK;
     match (&answer.caching, answer.outcome.status) {
@@ -62,10 +80,13 @@ pub(super) fn reply(asked: Asked<'_>, answer: Answer, now: UnixTime) -> Reply {
                     if is_unchanged(conditions, &etag, last_modified) {
                         status = StatusCode::NOT_MODIFIED;
                     }
-                    put_times(&mut headers, caching, last_modified, jitter(&hash, caching), now);
+                    let max_age = max_age(caching, jitter(&hash, caching), now);
+                    put_times(&mut headers, caching, last_modified, max_age, audience);
                     put(&mut headers, ETAG, etag);
                 }
-                Asked::Post => put_times(&mut headers, caching, last_modified, 0, now),
+                Asked::Post => {
+                    put_times(&mut headers, caching, last_modified, max_age(caching, 0, now), audience);
+                }
             }
         }
         (None, OcspResponseStatus::Successful) => {
@@ -94,15 +115,18 @@ pub(super) fn reply(asked: Asked<'_>, answer: Answer, now: UnixTime) -> Reply {
     response
 }
 
+fn max_age(caching: &Caching, jitter: i64, now: UnixTime) -> i64 {
+    caching.next_update.since(now).saturating_sub(1 + jitter).max(0)
+}
+
 fn put_times(
     headers: &mut HeaderMap,
     caching: &Caching,
     last_modified: UnixTime,
-    jitter: i64,
-    now: UnixTime,
+    max_age: i64,
+    audience: Audience,
 ) {
-    let max_age = caching.next_update.since(now).saturating_sub(1 + jitter).max(0);
-    put(headers, CACHE_CONTROL, cache_control(max_age));
+    put(headers, CACHE_CONTROL, cache_control(max_age, audience));
     DATES.with_borrow_mut(|dates| {
         for (name, time) in [(EXPIRES, caching.next_update), (LAST_MODIFIED, last_modified)] {
             if let Some(date) = dates.written(time) {
@@ -113,9 +137,9 @@ fn put_times(
 }
 
 /// `max-age=N, public, …`, without the machinery of `format!`, which takes as long as a look into the cache.
-fn cache_control(max_age: i64) -> Bytes {
+fn cache_control(max_age: i64, audience: Audience) -> Bytes {
     const BEFORE: &[u8] = b"max-age=";
-    const BEHIND: &[u8] = b", public, no-transform, must-revalidate";
+    const BEHIND: &[u8] = b", no-transform, must-revalidate";
     // An i64 has 19 digits at the most.
     let (mut digits, mut first, mut rest) = ([b'0'; 20], 19, max_age.unsigned_abs());
     loop {
@@ -129,9 +153,11 @@ fn cache_control(max_age: i64) -> Bytes {
         first -= 1;
     }
     let digits = digits.get(first..).unwrap_or_default();
-    let mut control = BytesMut::with_capacity(BEFORE.len() + digits.len() + BEHIND.len());
+    let whom = audience.word();
+    let mut control = BytesMut::with_capacity(BEFORE.len() + digits.len() + whom.len() + BEHIND.len());
     control.extend_from_slice(BEFORE);
     control.extend_from_slice(digits);
+    control.extend_from_slice(whom);
     control.extend_from_slice(BEHIND);
     control.freeze()
 }
@@ -250,7 +276,7 @@ mod tests {
     fn get(conditions: &[(HeaderName, &'static str)], now: i64) -> Reply {
         let conditions =
             conditions.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
-        reply(Asked::Get(&conditions), answer(b"abc", 86_400), at(now))
+        reply(Asked::Get(&conditions), answer(b"abc", 86_400), Audience::Anybody, at(now))
     }
 
     /// SHA-256 of "abc" (FIPS 180-2 B.1).
@@ -273,7 +299,8 @@ mod tests {
         let first = max_age(&get(&[], NOW));
         assert_eq!(max_age(&get(&[], NOW + 100)), first - 100);
         for life in 0..200 {
-            let reply = reply(Asked::Get(&HeaderMap::new()), answer(b"abc", life), at(NOW));
+            let reply =
+                reply(Asked::Get(&HeaderMap::new()), answer(b"abc", life), Audience::Anybody, at(NOW));
             let age = max_age(&reply);
             assert!(age < life || (age, life) == (0, 0), "{age} {life}");
         }
@@ -285,7 +312,14 @@ mod tests {
         let bodies: [&[u8]; 6] = [b"a", b"b", b"c", b"d", b"e", b"f"];
         let mut ages: Vec<i64> = bodies
             .iter()
-            .map(|body| max_age(&reply(Asked::Get(&HeaderMap::new()), answer(body, 86_400), at(NOW))))
+            .map(|body| {
+                max_age(&reply(
+                    Asked::Get(&HeaderMap::new()),
+                    answer(body, 86_400),
+                    Audience::Anybody,
+                    at(NOW),
+                ))
+            })
             .collect();
         ages.sort_unstable();
         ages.dedup();
@@ -334,12 +368,12 @@ mod tests {
         let conditions = HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_static("*"))]);
         let mut nonce = answer(b"abc", 86_400);
         nonce.caching = None;
-        let signed = reply(Asked::Get(&conditions), nonce, at(NOW));
+        let signed = reply(Asked::Get(&conditions), nonce, Audience::Anybody, at(NOW));
         assert_eq!(signed.status(), 200);
         assert_eq!(header(&signed, "cache-control"), "private, max-age=0, must-revalidate");
         let mut error = answer(b"abc", 86_400);
         error.outcome.status = OcspResponseStatus::TryLater;
-        let error = reply(Asked::Get(&conditions), error, at(NOW));
+        let error = reply(Asked::Get(&conditions), error, Audience::Anybody, at(NOW));
         assert_eq!((error.status().as_u16(), header(&error, "cache-control")), (200, "no-store"));
         for reply in [signed, error] {
             for name in ["expires", "etag", "last-modified"] {
@@ -352,7 +386,7 @@ mod tests {
     fn max_age_is_written_as_a_number_is() {
         for seconds in [0, 1, 9, 10, 99, 86_400, 1_234_567_890, i64::MAX] {
             let expected = format!("max-age={seconds}, public, no-transform, must-revalidate");
-            assert_eq!(cache_control(seconds), expected);
+            assert_eq!(cache_control(seconds, Audience::Anybody), expected);
         }
     }
 
@@ -368,14 +402,24 @@ mod tests {
 
     #[test]
     fn a_post_gets_times_but_no_validator() {
-        let reply = reply(Asked::Post, answer(b"abc", 86_400), at(NOW));
+        let reply = reply(Asked::Post, answer(b"abc", 86_400), Audience::Anybody, at(NOW));
         assert_eq!((reply.status().as_u16(), header(&reply, "etag")), (200, ""));
         assert_eq!(max_age(&reply), 86_399);
     }
 
     #[test]
     fn trap_40_last_modified_is_never_later_than_now() {
-        let reply = reply(Asked::Post, answer(b"abc", 86_400), at(NOW - 7200));
+        let reply = reply(Asked::Post, answer(b"abc", 86_400), Audience::Anybody, at(NOW - 7200));
         assert_eq!(header(&reply, "last-modified"), "Fri, 15 Jan 2027 06:00:00 GMT");
+    }
+
+    #[test]
+    fn what_only_registered_verifiers_get_is_kept_by_no_shared_cache() {
+        for asked in [Asked::Post, Asked::Get(&HeaderMap::new())] {
+            let reply = reply(asked, answer(b"abc", 86_400), Audience::Caller, at(NOW));
+            let control = reply.headers().get(CACHE_CONTROL).unwrap().to_str().unwrap();
+            assert!(control.ends_with(", private, no-transform, must-revalidate"), "{control}");
+            assert!(control.starts_with("max-age="), "{control}");
+        }
     }
 }

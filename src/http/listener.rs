@@ -18,8 +18,9 @@
 //! answered, and after the drain time the rest is dropped. A client that has connected and not said
 //! anything yet has [`FIRST_WORD`] to do so.
 
+use super::peer::Peer;
 use super::reply::Reply;
-use super::tls::Tls;
+use super::tls::{Tls, peer_of};
 use super::versions::attend;
 use super::watched::Watched;
 use crate::metrics::Metrics;
@@ -29,7 +30,7 @@ use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,6 +80,9 @@ pub struct Limits {
     pub connections: usize,
     /// Requests of one worker that may wait for the disk at a time.
     pub disk_readers: usize,
+    /// How long a request may wait until a worker takes it up: behind that the worker gives up what is dearest.
+    /// `None`: however long.
+    pub patience: Option<Duration>,
     /// How long requests in flight have to end after shutdown was asked for.
     pub drain: Duration,
     /// What becomes, at the end, of connections that nobody has accepted.
@@ -103,6 +107,7 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
             connections: 10_000,
             disk_readers: 512,
+            patience: Some(Duration::from_millis(100)),
             drain: Duration::from_secs(10),
             backlog: Backlog::Take,
         }
@@ -188,6 +193,11 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
 
 /// Answers one request after the other.
 pub(super) trait Serve: Clone + Send + 'static {
+    /// The same for one connection; from here on it is known who is at its other end.
+    fn meet(&self, _peer: impl FnOnce() -> Peer) -> Self {
+        self.clone()
+    }
+
     fn serve(&self, request: Request<Incoming>) -> impl Future<Output = Reply> + Send;
 }
 
@@ -205,14 +215,14 @@ pub(super) async fn serve<S: Serve>(
     let crowded = Arc::new(AtomicBool::new(false));
     let mut connections = JoinSet::new();
     let (ending, closing) = (shutdown.clone(), Shutdown::new());
-    let attend = |connections: &mut JoinSet<()>, stream: TcpStream| {
+    let attend = |connections: &mut JoinSet<()>, stream: TcpStream, address: IpAddr| {
         // An answer is one small packet; waiting to fill it would only delay it.
         let _ = stream.set_nodelay(true);
         let (open, is_crowded) = (open.clone().map(Open::new), Arc::clone(&crowded));
         let end = End { said: ending.clone(), closing: closing.clone() };
         match &tls {
             None => {
-                let service = service.clone();
+                let service = service.meet(|| Peer::new(address, None));
                 let io = Watched::new(TokioIo::new(stream), limits, is_crowded);
                 connections.spawn(async move {
                     let _open = open;
@@ -224,6 +234,7 @@ pub(super) async fn serve<S: Serve>(
                 connections.spawn(async move {
                     let metrics = open.as_ref().map(|open| &*open.0);
                     let Some(stream) = tls.greet(stream, &limits, metrics).await else { return };
+                    let service = service.meet(|| peer_of(&stream, address));
                     let io = Watched::new(TokioIo::new(stream), &limits, is_crowded);
                     attend(io, service, end).await;
                 });
@@ -237,7 +248,7 @@ pub(super) async fn serve<S: Serve>(
         tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
-                Ok((stream, _)) => attend(&mut connections, stream),
+                Ok((stream, address)) => attend(&mut connections, stream, address.ip()),
                 Err(error) => pause_after(error).await,
             },
             Some(_) = connections.join_next() => {
@@ -251,7 +262,7 @@ pub(super) async fn serve<S: Serve>(
         tokio::select! {
             () = &mut farewell => break,
             accepted = listener.accept(), if connections.len() < limits.connections => match accepted {
-                Ok((stream, _)) => attend(&mut connections, stream),
+                Ok((stream, address)) => attend(&mut connections, stream, address.ip()),
                 Err(error) => pause_after(error).await,
             },
             Some(_) = connections.join_next() => {}
@@ -261,9 +272,9 @@ pub(super) async fn serve<S: Serve>(
 
     // Clients that the kernel has greeted already would be reset if the socket closed over them.
     while limits.backlog == Backlog::Take
-        && let Poll::Ready(Ok((stream, _))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await
+        && let Poll::Ready(Ok((stream, address))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await
     {
-        attend(&mut connections, stream);
+        attend(&mut connections, stream, address.ip());
     }
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };

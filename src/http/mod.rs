@@ -11,10 +11,12 @@ mod admin;
 mod caching;
 mod caller;
 mod disk_pace;
+mod gate;
 mod history;
 mod listener;
 mod ocsp_get;
 mod ocsp_post;
+mod peer;
 mod pressure;
 mod reply;
 mod service;
@@ -33,17 +35,18 @@ pub use admin::{
     StatusSource, Submission,
 };
 pub use caller::Caller;
+pub use gate::Gate;
 pub use listener::{Backlog, Limits, ListenError, Shutdown, listen};
-pub use pressure::Pressure;
+pub use pressure::{Pressure, keep_watch};
 pub use service::{Answerer, OcspService};
 pub use status::{
     IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus,
-    Status, time_of,
+    Status, VerifierStatus, time_of,
 };
 pub use tls::{ClientCertificates, OldestTls, Tls, TlsError, TlsFile, TlsIdentity, TlsMaterial};
 pub use witness::{Consent, Method, Seen, Witness};
 
-use crate::respond::{Answer, Responder};
+use crate::respond::{Allowance, Answer, Responder};
 use crate::snapshot::Published;
 use crate::x509::UnixTime;
 use std::net::TcpListener;
@@ -63,12 +66,12 @@ impl PublishedResponder {
 }
 
 impl Answerer for PublishedResponder {
-    fn answer(&self, request: &[u8], now: UnixTime) -> Answer {
-        self.responder.respond(&self.published.load(), request, now)
+    fn answer(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Answer {
+        self.responder.respond_within(&self.published.load(), request, now, allowance)
     }
 
-    fn answer_from_memory(&self, request: &[u8], now: UnixTime) -> Option<Answer> {
-        self.responder.respond_from_memory(&self.published.load(), request, now)
+    fn answer_from_memory(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Option<Answer> {
+        self.responder.respond_from_memory(&self.published.load(), request, now, allowance)
     }
 
     fn cache_octets(&self) -> u64 {

@@ -9,23 +9,25 @@
 //! (openssl, GnuTLS) none; a POST without length or chunks is 411, with an empty body `malformedRequest`; a POST
 //! without a type is taken; the query of a path is ignored; `Cache-Control` of requests changes nothing.
 
-use super::caching::{self, Asked};
+use super::caching::{self, Asked, Audience};
 use super::caller::Caller;
 use super::disk_pace::{DiskPace, worked};
+use super::gate::{self, Gate};
 use super::listener::{Limits, Serve};
 use super::ocsp_get;
 use super::ocsp_post::{self, BodyRefusal};
+use super::peer::Peer;
 use super::pressure::Pressure;
 use super::reply::{HTML, Reply, last_words, reply, text};
 use super::witness::{Consent, Method as AskedBy, Seen, Witness};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::ocsp::{OcspRequest, OcspResponseStatus};
-use crate::respond::{Answer, CacheUse, Outcome};
+use crate::respond::{Allowance, Answer, CacheUse, Effort, Outcome, Work};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, EXPECT, HOST, HeaderValue};
+use hyper::header::{ALLOW, EXPECT, HOST, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
 use std::sync::Arc;
@@ -38,11 +40,11 @@ use tokio::sync::Semaphore;
 /// where it has no answer, [`Answerer::answer`] is called, on the same thread while reads are quick and else on
 /// one that may wait. Neither may panic.
 pub trait Answerer: Send + Sync + 'static {
-    fn answer(&self, request: &[u8], now: UnixTime) -> Answer;
+    fn answer(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Answer;
 
     /// The same, if it needs no look at the disk; else `None`.
-    fn answer_from_memory(&self, request: &[u8], now: UnixTime) -> Option<Answer> {
-        Some(self.answer(request, now))
+    fn answer_from_memory(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Option<Answer> {
+        Some(self.answer(request, now, allowance))
     }
 
     /// Octets of the answers that it keeps in memory.
@@ -57,6 +59,8 @@ const FRONT_PAGE: &str = include_str!("front_page.html");
 /// Answers OCSP requests. Clones share everything.
 pub struct OcspService<A> {
     parts: Arc<ServiceParts<A>>,
+    /// Whom this connection is with, where that matters.
+    peer: Option<Arc<Peer>>,
 }
 
 struct ServiceParts<A> {
@@ -64,6 +68,8 @@ struct ServiceParts<A> {
     metrics: Arc<Metrics>,
     clock: Clock,
     limits: Limits,
+    /// Where only registered verifiers may ask.
+    gate: Option<Arc<Gate>>,
     /// A permit for each request that may wait for the disk.
     disk_readers: Arc<Semaphore>,
     pressure: Arc<Pressure>,
@@ -76,20 +82,34 @@ struct ServiceParts<A> {
 
 impl<A> Clone for OcspService<A> {
     fn clone(&self) -> Self {
-        Self { parts: Arc::clone(&self.parts) }
+        Self { parts: Arc::clone(&self.parts), peer: self.peer.clone() }
     }
 }
 
 impl<A: Answerer> OcspService<A> {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the beginning of the one stopwatch, see `answer`")]
-    pub fn new(answerer: A, metrics: Arc<Metrics>, clock: Clock, limits: Limits) -> Self {
+    pub fn new(
+        answerer: A,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        limits: Limits,
+        gate: Option<Arc<Gate>>,
+    ) -> Self {
         let disk_readers = Arc::new(Semaphore::new(limits.disk_readers));
-        let (pressure, pace, began) = (Arc::default(), DiskPace::default(), Instant::now());
-        let witness = None;
-        let parts =
-            ServiceParts { answerer, metrics, clock, limits, disk_readers, pressure, pace, began, witness };
-        Self { parts: Arc::new(parts) }
+        let parts = ServiceParts {
+            answerer,
+            metrics,
+            clock,
+            disk_readers,
+            pressure: Arc::new(Pressure::new(limits.patience)),
+            limits,
+            gate,
+            pace: DiskPace::default(),
+            began: Instant::now(),
+            witness: None,
+        };
+        Self { parts: Arc::new(parts), peer: None }
     }
 
     /// Has `witness` told of every answer. Before the first clone.
@@ -121,13 +141,13 @@ impl<A: Answerer> OcspService<A> {
             return reply(StatusCode::OK, HTML, FRONT_PAGE);
         }
         let octets = ocsp_get::decode(path);
-        self.answer(octets.as_ref().map(AsRef::as_ref), Asked::Get(&head.headers)).await
+        self.answer(octets.as_ref().map(AsRef::as_ref), Asked::Get(&head.headers), &head.headers).await
     }
 
     async fn post(&self, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
         match ocsp_post::read(&head, body, self.parts.limits.body_octets).await {
-            Ok(octets) => self.answer(Some(&octets), Asked::Post).await,
+            Ok(octets) => self.answer(Some(&octets), Asked::Post, &head.headers).await,
             Err(BodyRefusal::MediaType) => last_words(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "An OCSP request is posted as application/ocsp-request.\n",
@@ -148,14 +168,14 @@ impl<A: Answerer> OcspService<A> {
 
     /// Here, while what is read comes at once; else elsewhere.
     #[expect(clippy::disallowed_methods, reason = "only where a row was not in memory: see disk_pace")]
-    async fn answer_from_disk(&self, request: &[u8], now: UnixTime) -> Answer {
+    async fn answer_from_disk(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Answer {
         let parts = &self.parts;
         parts.metrics.disk_reads.inc();
         let (begin, worked_before) = (Instant::now(), worked());
         if !parts.pace.is_quick(begin.duration_since(parts.began)) {
-            return self.answer_elsewhere(request, now).await;
+            return self.answer_elsewhere(request, now, allowance).await;
         }
-        let answer = parts.answerer.answer(request, now);
+        let answer = parts.answerer.answer(request, now, allowance);
         let (end, work) = (Instant::now(), worked().saturating_sub(worked_before));
         let waited = end.duration_since(begin).saturating_sub(work);
         parts.pace.waited(end.duration_since(parts.began), waited);
@@ -164,20 +184,32 @@ impl<A: Answerer> OcspService<A> {
 
     /// On a thread that may wait, so that a slow disk delays none of the other connections of this one. Who
     /// finds too many waiting already is told to come back.
-    async fn answer_elsewhere(&self, request: &[u8], now: UnixTime) -> Answer {
+    async fn answer_elsewhere(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Answer {
         let parts = &self.parts;
         let busy = || Answer::error(OcspResponseStatus::TryLater, None);
         let Ok(waiting) = Arc::clone(&parts.disk_readers).try_acquire_owned() else {
             parts.metrics.disk_reads_refused.inc();
             return busy();
         };
+        parts.metrics.disk_reads_elsewhere.inc();
         let (of_task, request) = (Arc::clone(parts), Bytes::copy_from_slice(request));
         let answered = tokio::task::spawn_blocking(move || {
             let _waiting = waiting;
-            of_task.answerer.answer(&request, now)
+            of_task.answerer.answer(&request, now, allowance)
         });
         // It does not panic, and the runtime does not end before its connections.
         answered.await.unwrap_or_else(|_| busy())
+    }
+
+    fn count_work(&self, work: Work) {
+        let metrics = &self.parts.metrics;
+        match work {
+            Work { effort: Effort::Kept, .. } | Work { effort: Effort::Signature, is_shed: false, .. } => {}
+            Work { effort: Effort::Held, is_shed: false, .. } => metrics.presigned_hits.inc(),
+            Work { effort: Effort::Held, .. } => metrics.shed.held.inc(),
+            Work { has_nonce: true, .. } => metrics.shed.nonces.inc(),
+            Work { has_nonce: false, .. } => metrics.shed.signatures.inc(),
+        }
     }
 
     fn count_cache(&self, cache: CacheUse) {
@@ -197,35 +229,34 @@ impl<A: Answerer> OcspService<A> {
         clippy::disallowed_methods,
         reason = "the one stopwatch of a request: its duration is what the service promises"
     )]
-    async fn answer(&self, request: Option<&[u8]>, asked: Asked<'_>) -> Reply {
+    async fn answer(&self, request: Option<&[u8]>, asked: Asked<'_>, headers: &HeaderMap) -> Reply {
         let begin = Instant::now();
         let now = self.parts.clock.now();
-        let caller = Caller::default();
-        let witness = self.parts.witness.as_deref();
+        let ServiceParts { gate, witness, .. } = &*self.parts;
+        let witness = witness.as_deref();
         let consent = match witness {
             Some(witness) if !witness.may_answer() => Consent::Withheld,
             _ => Consent::Given,
         };
-        let answer = match request {
-            _ if consent == Consent::Withheld => Answer::error(OcspResponseStatus::TryLater, None),
-            Some(request) if self.sheds(request, begin) => {
-                self.parts.metrics.nonces_shed.inc();
-                Answer::error(OcspResponseStatus::TryLater, None)
+        let (answer, caller) = match (consent, request, gate) {
+            (Consent::Withheld, ..) => (Answer::error(OcspResponseStatus::TryLater, None), Caller::default()),
+            (Consent::Given, None, _) => {
+                (Answer::error(OcspResponseStatus::MalformedRequest, None), Caller::default())
             }
-            Some(request) => match self.parts.answerer.answer_from_memory(request, now) {
-                Some(answer) => answer,
-                None => self.answer_from_disk(request, now).await,
-            },
-            None => Answer::error(OcspResponseStatus::MalformedRequest, None),
+            (Consent::Given, Some(request), None) => {
+                (self.answer_let_in(request, now, begin).await, Caller::default())
+            }
+            (Consent::Given, Some(request), Some(gate)) => {
+                self.answer_at(gate, request, headers, now, begin).await
+            }
         };
+        let audience = if gate.is_some() { Audience::Caller } else { Audience::Anybody };
         let Outcome { issuer, status, good, revoked, unknown } = &answer.outcome;
         let index = issuer.as_ref().map(|index| index.0);
         self.count_cache(answer.cache);
-        if answer.is_presigned {
-            self.parts.metrics.presigned_hits.inc();
-        }
+        let work = answer.work;
+        self.count_work(work);
         self.parts.metrics.count(index, *status, *good, *revoked, *unknown);
-        let is_for_one = *status == OcspResponseStatus::Successful && answer.caching.is_none();
         if let Some(witness) = witness {
             let method = match asked {
                 Asked::Get(_) => AskedBy::Get,
@@ -233,23 +264,58 @@ impl<A: Answerer> OcspService<A> {
             };
             witness.saw(&Seen { caller, method, request, answer: &answer, consent, now });
         }
-        let reply = caching::reply(asked, answer, now);
+        let reply = caching::reply(asked, answer, audience, now);
         let took = begin.elapsed();
-        if is_for_one {
-            self.parts.pressure.spend(took);
+        if !work.is_shed {
+            self.parts.pressure.spend(work.effort, work.has_nonce, took);
         }
         self.parts.metrics.request_duration.observe(took.as_secs_f64());
         reply
     }
 
-    /// Whether the request has to come later, because it has a nonce and others wait.
-    fn sheds(&self, request: &[u8], begin: Instant) -> bool {
-        self.parts.pressure.sheds(begin.duration_since(self.parts.began))
-            && OcspRequest::parse(request).is_ok_and(|request| request.nonce.is_some())
+    /// Asks the gate first. What cannot be read is nobody's right and nobody's quota.
+    async fn answer_at<'a>(
+        &self,
+        gate: &Gate,
+        request: &[u8],
+        headers: &'a HeaderMap,
+        now: UnixTime,
+        begin: Instant,
+    ) -> (Answer, Caller<'a>) {
+        let admitted = match OcspRequest::parse(request) {
+            Ok(parsed) => gate.admit(self.peer.as_deref(), &parsed, headers, (now, begin)),
+            Err(_) => {
+                return (Answer::error(OcspResponseStatus::MalformedRequest, None), Caller::default());
+            }
+        };
+        match admitted {
+            Ok(admitted) => {
+                let answer = self.answer_let_in(request, now, begin).await;
+                gate.look_at(&admitted, request, &answer);
+                (answer, admitted.caller())
+            }
+            Err(refused) => {
+                gate::count(&self.parts.metrics, refused.cause);
+                (Answer::error(refused.cause.status(), None), refused.caller())
+            }
+        }
+    }
+
+    async fn answer_let_in(&self, request: &[u8], now: UnixTime, begin: Instant) -> Answer {
+        let allowance = self.parts.pressure.allowance(begin.duration_since(self.parts.began));
+        match self.parts.answerer.answer_from_memory(request, now, allowance) {
+            Some(answer) => answer,
+            None => self.answer_from_disk(request, now, allowance).await,
+        }
     }
 }
 
 impl<A: Answerer> Serve for OcspService<A> {
+    fn meet(&self, peer: impl FnOnce() -> Peer) -> Self {
+        let peer = self.parts.gate.as_ref().map(|_| Arc::new(peer()));
+        Self { parts: Arc::clone(&self.parts), peer }
+    }
+
     async fn serve(&self, request: Request<Incoming>) -> Reply {
         if let Some(refused) = refuse_head(&request) {
             return refused;

@@ -26,6 +26,30 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// What was refused last at each source. Empty where the store was read.
     pub quarantine: Vec<QuarantineStatus>,
+    /// Who may ask. Empty where everybody may, and where the store was read.
+    pub verifiers: Vec<VerifierStatus>,
+}
+
+/// A registered verifier.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VerifierStatus {
+    pub id: String,
+    pub name: String,
+    /// Names of issuers, or `*`.
+    pub rights: Vec<String>,
+    pub suspended: bool,
+    /// Now is between valid_from and valid_until.
+    pub valid: bool,
+    /// Certificates a second and a day; `None`: as many as it likes.
+    pub per_second: Option<u32>,
+    pub per_day: Option<u64>,
+    /// Certificates asked about since midnight UTC, or since the process began.
+    pub used_today: u64,
+    /// Of the bulk hours that are or were last today.
+    pub used_in_bulk: u64,
+    /// Requests refused since the process began.
+    pub refused: u64,
 }
 
 /// A configuration that was not put in force.

@@ -157,7 +157,7 @@ fn tiles(html: &mut Html, status: &Status, traffic: &Traffic, clock: UnixTime) {
         ("turned away", percent(turned_away.min(1.0)), away_grade),
         ("half within", time(now.half_within), Grade::Good),
         ("99 % within", time(now.most_within), slow_grade),
-        ("from the cache", now.cache_hits.map_or("–".to_owned(), percent), Grade::Good),
+        ("from cache", now.cache_hits.map_or("–".to_owned(), percent), Grade::Good),
         ("signatures / s", rate(now.signatures_per_second), Grade::Good),
         ("connections", traffic.connections.to_string(), Grade::Good),
         ("answer cache", octets(traffic.cache_bytes), Grade::Good),
@@ -202,7 +202,11 @@ fn refused(html: &mut Html, status: &Status, asked: &Asked, now: UnixTime) {
     let most = if asked.all { usize::MAX } else { SHOWN };
     for one in found.iter().take(most) {
         html.element("<tr><td class=\"name\">", &one.source, "</td><td>");
-        let reason = format!("It {}", one.reason);
+        // Reasons go on behind "the CRL".
+        let reason = match one.reason.strip_prefix("its ") {
+            Some(rest) => format!("Its {rest}"),
+            None => format!("It {}", one.reason),
+        };
         badge(html, Grade::Bad, "refused");
         html.markup(" ").text(&reason);
         let ago = time_of(&one.refused_at)

@@ -8,6 +8,7 @@ mod connection;
 mod disk;
 mod http2;
 mod ocsp;
+mod shed;
 mod tls;
 mod witnessed;
 
@@ -16,7 +17,7 @@ use crate::asn1::{Reader, tag};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::ocsp::OcspResponseStatus;
-use crate::respond::{Caching, Outcome};
+use crate::respond::{Allowance, Caching, Outcome};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -36,7 +37,7 @@ const MALFORMED: &[u8] = &[0x30, 0x03, 0x0a, 0x01, 0x01];
 struct Echo;
 
 impl Answerer for Echo {
-    fn answer(&self, request: &[u8], now: UnixTime) -> Answer {
+    fn answer(&self, request: &[u8], now: UnixTime, _: Allowance) -> Answer {
         let mut reader = Reader::new(request);
         let whole = reader.expect(tag::SEQUENCE).is_ok() && reader.finish().is_ok();
         let (status, body) = if whole {
@@ -70,7 +71,7 @@ impl Server {
     fn ocsp_with(limits: Limits) -> Self {
         let metrics = Arc::new(Metrics::new().unwrap());
         let clock = Clock::fixed(UnixTime::from_seconds(NOW));
-        let service = OcspService::new(Echo, Arc::clone(&metrics), clock, limits);
+        let service = OcspService::new(Echo, Arc::clone(&metrics), clock, limits, None);
         Self::run(metrics, move |listener, shutdown| serve_ocsp(listener, None, service, shutdown))
     }
 

@@ -4,15 +4,18 @@
 //! copy; a reload puts another one there. Connections that stand keep what they began with.
 //!
 //! Who is refused in the handshake gets TLS's alert and no HTTP: no certificate where one is demanded, one that
-//! no configured CA issued or that has run out, TLS 1.1 and older.
+//! no configured CA issued or that has run out, TLS 1.1 and older. Who is let in is not yet somebody who may
+//! ask: that is decided for each request, by [`super::gate`].
 //!
 //! Sessions are resumed from the memory of this process and not from tickets that clients keep, so a reload
 //! ends all of them, and a CA that was taken out lets nobody in by an old session. Nothing is taken before the
 //! handshake has ended (no early data), so no request can be replayed by who only listened.
 
 use super::listener::Limits;
+use super::peer::{Peer, PeerCertificate};
 use crate::metrics::Metrics;
 use arc_swap::ArcSwap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -186,4 +189,10 @@ impl Tls {
         }
         greeted.ok()?.ok()
     }
+}
+
+/// Who is at the other end of `stream`.
+pub(super) fn peer_of(stream: &TlsStream<TcpStream>, address: IpAddr) -> Peer {
+    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    Peer::new(address, shown.map(|certificate| PeerCertificate::new(certificate)))
 }

@@ -94,6 +94,12 @@ impl Guard {
         }
     }
 
+    /// What speaks against `change` of a complete CRL with so many `entries`.
+    #[must_use]
+    pub fn look_at(&self, entries: u64, change: &ScopeChange) -> Option<Alarm> {
+        self.check_entries(entries, change).err()
+    }
+
     fn check_entries(&self, held: u64, change: &ScopeChange) -> Result<(), Alarm> {
         // Rounded down, but never below what is always tolerated. 128 bits: the product may be large.
         let allowed = |percent: u8| {

@@ -1,6 +1,6 @@
 //! Who is let in, and who is not: handshakes of TLS, and requests refused before a status is read.
 
-use super::Families;
+use super::families::Families;
 use prometheus::IntCounter;
 
 /// How TLS handshakes ended: `tls_handshakes_total`.
@@ -27,6 +27,54 @@ impl HandshakeCounters {
     }
 }
 
+/// Why requests were refused before any status was read: `ocsp_refusals_total`.
+#[derive(Debug)]
+pub struct RefusalCounters {
+    pub unregistered: IntCounter,
+    pub credentials_disagree: IntCounter,
+    pub suspended: IntCounter,
+    pub not_valid: IntCounter,
+    pub network: IntCounter,
+    pub certificate_expired: IntCounter,
+    pub certificate_revoked: IntCounter,
+    pub no_right: IntCounter,
+    pub on_behalf_of: IntCounter,
+    pub signature_missing: IntCounter,
+    pub signature_wrong: IntCounter,
+    pub quota_per_second: IntCounter,
+    pub quota_per_day: IntCounter,
+    pub enumeration: IntCounter,
+}
+
+#[expect(clippy::disallowed_methods, reason = "handles are looked up by label once, at start")]
+impl RefusalCounters {
+    pub(super) fn new(families: &Families<'_>) -> Result<Self, prometheus::Error> {
+        let family = families.counters(
+            "ocsp_refusals_total",
+            "Requests of verifiers that were refused before any status was read, by cause. In ocsp_requests_total they \
+             are unauthorized or try_later of no issuer.",
+            &["cause"],
+        )?;
+        let cause = |cause: &str| family.with_label_values(&[cause]);
+        Ok(Self {
+            unregistered: cause("unregistered"),
+            credentials_disagree: cause("credentials_disagree"),
+            suspended: cause("suspended"),
+            not_valid: cause("not_valid"),
+            network: cause("network"),
+            certificate_expired: cause("certificate_expired"),
+            certificate_revoked: cause("certificate_revoked"),
+            no_right: cause("no_right"),
+            on_behalf_of: cause("on_behalf_of"),
+            signature_missing: cause("signature_missing"),
+            signature_wrong: cause("signature_wrong"),
+            quota_per_second: cause("quota_per_second"),
+            quota_per_day: cause("quota_per_day"),
+            enumeration: cause("enumeration"),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::metrics::Metrics;
@@ -36,6 +84,10 @@ mod tests {
         let text = Metrics::new().unwrap().render().unwrap();
         for outcome in ["done", "refused", "stalled"] {
             let line = format!("tls_handshakes_total{{outcome=\"{outcome}\"}} 0\n");
+            assert!(text.contains(&line), "{line}{text}");
+        }
+        for cause in ["unregistered", "no_right", "signature_missing", "quota_per_day", "enumeration"] {
+            let line = format!("ocsp_refusals_total{{cause=\"{cause}\"}} 0\n");
             assert!(text.contains(&line), "{line}{text}");
         }
     }

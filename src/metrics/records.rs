@@ -1,6 +1,7 @@
 //! What is said of the records that are kept of answers: counts for bills, and the audit log.
 
-use super::{Families, MetricsError};
+use super::MetricsError;
+use super::families::Families;
 use prometheus::{IntCounter, IntGauge};
 
 /// Counts on their way into the store.

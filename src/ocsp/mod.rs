@@ -16,7 +16,7 @@ pub use cert_id::{CertIdError, CertIdForm, CertIdForms, CertIdRef, CertIdTemplat
 pub use extensions::{MAX_NONCE_OCTETS, NonceRef};
 pub use parsed::{BasicResponse, ParseResponseError, ParsedResponse, ParsedSingleResponse, ResponsePart};
 pub use preferred::{PreferredAlgorithm, preferred_algorithms};
-pub use request::{MAX_CERT_IDS, OcspRequest, RequestError};
+pub use request::{MAX_CERT_IDS, OcspRequest, RequestError, RequestSignature};
 pub use response::{
     CertStatus, OcspResponseStatus, ResponseData, ResponseTemplate, SingleResponse, error_response,
 };

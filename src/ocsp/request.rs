@@ -18,8 +18,32 @@ pub struct OcspRequest<'a> {
     pub nonce_is_critical: bool,
     /// The content of PreferredSignatureAlgorithms (RFC 6960 4.4.7.1).
     pub preferred_algorithms: Option<&'a [u8]>,
-    /// Whether it carries a signature. It is not verified: RFC 9919 3.1.2 lets it be ignored.
-    pub is_signed: bool,
+    /// The tbsRequest as it stands, and the content of optionalSignature and of requestorName, unread.
+    tbs: &'a [u8],
+    signature: Option<&'a [u8]>,
+    requestor_name: Option<&'a [u8]>,
+}
+
+/// `Signature` (RFC 6960 4.1.1), and what it is of.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestSignature<'a> {
+    /// The DER of the `TBSRequest`.
+    pub to_be_signed: &'a [u8],
+    /// The DER of the AlgorithmIdentifier.
+    pub algorithm: &'a [u8],
+    /// The content of the BIT STRING.
+    pub bits: &'a [u8],
+    certificates: Reader<'a>,
+    /// The GeneralName of who says that it asks.
+    pub requestor_name: Option<&'a [u8]>,
+}
+
+impl<'a> RequestSignature<'a> {
+    /// The DER of each certificate that came with it.
+    pub fn certificates(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = self.certificates;
+        std::iter::from_fn(move || rest.element().ok().map(|element| element.raw))
+    }
 }
 
 /// Why octets are not a request that can be answered. Each of them is `malformedRequest` to a client.
@@ -59,7 +83,8 @@ impl<'a> OcspRequest<'a> {
         let mut outer = Reader::new(octets);
         let mut request = outer.sequence()?;
         outer.finish()?;
-        let mut tbs = request.sequence()?;
+        let signed = request.expect(tag::SEQUENCE)?;
+        let mut tbs = Reader::new(signed.content);
         let signature = request.optional(tag::context_constructed(0))?;
         request.finish()?;
 
@@ -71,8 +96,8 @@ impl<'a> OcspRequest<'a> {
             }
             version.finish()?;
         }
-        // requestorName: RFC 9919 3.1.2 has it treated as if it were absent.
-        tbs.optional(tag::context_constructed(1))?;
+        // RFC 9919 3.1.2 has it treated as if it were absent; only a signature may need it.
+        let requestor_name = tbs.optional(tag::context_constructed(1))?;
         let list = tbs.sequence()?;
         let mut extensions = RequestExtensions::default();
         if let Some(explicit) = tbs.optional(tag::context_constructed(2))? {
@@ -101,8 +126,48 @@ impl<'a> OcspRequest<'a> {
             nonce: extensions.nonce,
             nonce_is_critical: extensions.nonce_is_critical,
             preferred_algorithms: extensions.preferred_algorithms,
-            is_signed: signature.is_some(),
+            tbs: signed.raw,
+            signature: signature.map(|signature| signature.content),
+            requestor_name: requestor_name.map(|name| name.content),
         })
+    }
+
+    /// Whether it carries a signature. Unless it is demanded nobody looks at it: RFC 9919 3.1.2 lets it be ignored.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.signature.is_some()
+    }
+
+    /// Its signature, read now; `None` where there is none.
+    ///
+    /// # Errors
+    /// When what stands there is no signature.
+    pub fn signature(&self) -> Option<Result<RequestSignature<'a>, RequestError>> {
+        Some(self.read_signature(self.signature?).map_err(RequestError::from))
+    }
+
+    fn read_signature(&self, explicit: &'a [u8]) -> Result<RequestSignature<'a>, DerError> {
+        let mut explicit = Reader::new(explicit);
+        let mut signature = explicit.sequence()?;
+        explicit.finish()?;
+        let algorithm = signature.expect(tag::SEQUENCE)?.raw;
+        let bits = signature.bit_string()?;
+        let certificates = match signature.optional(tag::context_constructed(0))? {
+            None => Reader::new(&[]),
+            Some(list) => {
+                let mut list = Reader::new(list.content);
+                let certificates = list.sequence()?;
+                list.finish()?;
+                certificates
+            }
+        };
+        signature.finish()?;
+        let mut each = certificates;
+        while !each.is_empty() {
+            each.expect(tag::SEQUENCE)?;
+        }
+        let (to_be_signed, requestor_name) = (self.tbs, self.requestor_name);
+        Ok(RequestSignature { to_be_signed, algorithm, bits, certificates, requestor_name })
     }
 
     /// How many certificates are asked about: 1 to [`MAX_CERT_IDS`].

@@ -3,6 +3,7 @@
 //! The order is that of safety: a revocation from any fresh CRL counts, whatever else is missing;
 //! `good` needs every CRL that the serial number may be on to be loaded and fresh.
 
+use super::effort::Effort;
 use crate::ocsp::{CertStatus, OcspResponseStatus};
 use crate::snapshot::{Key, RoleLayer, Unlisted, Window};
 use crate::store::{Inventoried, InventoryState, Reach, ReadView, StatusRow, StoreError};
@@ -30,12 +31,14 @@ pub(super) enum Refusal {
     Signature,
     /// The store has a row that was asked for on the disk only.
     NotInMemory,
+    /// More than may be done for the request now.
+    TooMuch(Effort),
 }
 
 impl Refusal {
     pub fn status(&self) -> OcspResponseStatus {
         match self {
-            Self::Stale => OcspResponseStatus::TryLater,
+            Self::Stale | Self::TooMuch(_) => OcspResponseStatus::TryLater,
             Self::NotOnRecord => OcspResponseStatus::Unauthorized,
             // Whoever limits the reach looks again without a limit.
             Self::Store | Self::Signature | Self::NotInMemory => OcspResponseStatus::InternalError,

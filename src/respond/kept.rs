@@ -12,7 +12,7 @@
 //!   that returns then gets a newer answer. Only where none is to be had, because the CRL ends where the answer
 //!   ends and no other was published since, it counts to its end.
 
-use super::{Answer, CacheUse, Caching, Outcome};
+use super::{Answer, CacheUse, Caching, Outcome, Work};
 use crate::ocsp::ResponseTemplate;
 use crate::signing::sha256;
 use crate::snapshot::{Generation, Snapshot};
@@ -114,7 +114,7 @@ impl KeptAnswer {
             caching: Some(self.caching),
             known_hash: Some(hash),
             cache: CacheUse::Hit,
-            is_presigned: false,
+            work: Work::NONE,
         }
     }
 }

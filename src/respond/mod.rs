@@ -6,10 +6,12 @@
 
 mod cache;
 mod decide;
+mod effort;
 mod explain;
 mod kept;
 mod presigned;
 
+pub use effort::{Allowance, Effort, Work};
 pub use explain::{Evidence, Explanation, Ground, explain};
 pub use presigned::Presigner;
 
@@ -40,8 +42,7 @@ pub struct Answer {
     /// See [`Answer::body_hash`].
     known_hash: Option<[u8; 32]>,
     pub cache: CacheUse,
-    /// Signed beforehand, and read from the store for this request.
-    pub is_presigned: bool,
+    pub work: Work,
 }
 
 /// What the memory cache had to do with an answer.
@@ -97,8 +98,8 @@ impl Answer {
     /// One that nobody keeps.
     #[must_use]
     pub fn new(body: Bytes, outcome: Outcome, caching: Option<Caching>) -> Self {
-        let (known_hash, cache) = (None, CacheUse::None);
-        Self { body, outcome, issuer: None, caching, known_hash, cache, is_presigned: false }
+        let (known_hash, cache, work) = (None, CacheUse::None, Work::NONE);
+        Self { body, outcome, issuer: None, caching, known_hash, cache, work }
     }
 
     /// An answer that is only a status.
@@ -145,25 +146,43 @@ impl Responder {
     /// nextUpdate nor the signer's notAfter.
     #[must_use]
     pub fn respond(&self, snapshot: &Snapshot, request: &[u8], now: UnixTime) -> Answer {
-        let answer = self.respond_within(snapshot, request, now, Reach::Disk);
+        self.respond_within(snapshot, request, now, Allowance::ALL)
+    }
+
+    /// As [`Responder::respond`], if it takes no more than is allowed; else `tryLater`, before it is done.
+    #[must_use]
+    pub fn respond_within(
+        &self,
+        snapshot: &Snapshot,
+        request: &[u8],
+        now: UnixTime,
+        allowance: Allowance,
+    ) -> Answer {
+        let answer = self.respond_as_far(snapshot, request, now, (Reach::Disk, allowance));
         answer.map_or_else(
             || Answer::error(OcspResponseStatus::InternalError, None),
             |answer| answer.of(snapshot),
         )
     }
 
-    /// As [`Responder::respond`], where all that is needed of the store is in its memory; else `None`.
+    /// As [`Responder::respond_within`], where all that is needed of the store is in its memory; else `None`.
     #[must_use]
-    pub fn respond_from_memory(&self, snapshot: &Snapshot, request: &[u8], now: UnixTime) -> Option<Answer> {
-        Some(self.respond_within(snapshot, request, now, Reach::Memory)?.of(snapshot))
-    }
-
-    fn respond_within(
+    pub fn respond_from_memory(
         &self,
         snapshot: &Snapshot,
         request: &[u8],
         now: UnixTime,
-        reach: Reach,
+        allowance: Allowance,
+    ) -> Option<Answer> {
+        Some(self.respond_as_far(snapshot, request, now, (Reach::Memory, allowance))?.of(snapshot))
+    }
+
+    fn respond_as_far(
+        &self,
+        snapshot: &Snapshot,
+        request: &[u8],
+        now: UnixTime,
+        (reach, allowance): (Reach, Allowance),
     ) -> Option<Answer> {
         let Ok(request) = OcspRequest::parse(request) else {
             return Some(Answer::error(OcspResponseStatus::MalformedRequest, None));
@@ -187,12 +206,13 @@ impl Responder {
             NoncePolicy::Echo => request.nonce,
             NoncePolicy::Ignore => None,
         };
-        let asked = Asked { request: &request, signing, key, signatory, nonce };
+        let most = if nonce.is_some() { allowance.with_nonce } else { allowance.without };
+        let asked = Asked { request: &request, signing, key, signatory, nonce, most };
         let Some(cache) = self.cache.as_ref().filter(|_| nonce.is_none()) else {
             return match asked.answer(snapshot, now, reach) {
                 Ok((answer, _)) => Some(answer),
                 Err(Refusal::NotInMemory) => None,
-                Err(refusal) => Some(Answer::error(refusal.status(), issuer)),
+                Err(refusal) => Some(asked.refused(&refusal)),
             };
         };
         let cache_key = cache.key(request.list_octets(), signatory_index);
@@ -205,7 +225,7 @@ impl Responder {
             Ok(answered) => answered,
             Err(Refusal::NotInMemory) => return None,
             Err(refusal) => {
-                return Some(Answer { cache: CacheUse::Miss, ..Answer::error(refusal.status(), issuer) });
+                return Some(Answer { cache: CacheUse::Miss, ..asked.refused(&refusal) });
             }
         };
         answer.cache = CacheUse::Miss;
@@ -213,7 +233,7 @@ impl Responder {
             // What all answers of a signatory share is not kept with each.
             && let Some(front) = answer.body.strip_suffix(signatory.template.certificates())
         {
-            let worth = if answer.is_presigned { Worth::Cheap } else { Worth::Dear };
+            let worth = if answer.work.effort == Effort::Held { Worth::Cheap } else { Worth::Dear };
             cache.keep(&cache_key, front.len(), worth, counts, || {
                 let basis = asked.basis(snapshot, ends_with_its_sources);
                 let parts = (front, Arc::clone(&signatory.template));
@@ -234,15 +254,19 @@ struct Asked<'a> {
     signatory: &'a Signatory,
     /// The one to repeat.
     nonce: Option<NonceRef<'a>>,
+    /// What may be done.
+    most: Effort,
 }
 
 impl Asked<'_> {
     /// The answer, signed beforehand or now, and whether it ends because its sources do.
     fn answer(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, bool), Refusal> {
-        if self.request.len() == 1
-            && self.nonce.is_none()
-            && let Some(cert_id) = self.request.cert_ids().next()
-        {
+        let may_be_held =
+            !self.signatory.series.is_empty() && self.request.len() == 1 && self.nonce.is_none();
+        if may_be_held && let Some(cert_id) = self.request.cert_ids().next() {
+            if self.most < Effort::Held {
+                return Err(Refusal::TooMuch(Effort::Held));
+            }
             match presigned::held(snapshot, self.key, self.signatory, &cert_id, now, reach) {
                 Ok(Some(held)) => return Ok(held),
                 Err(Refusal::NotInMemory) => return Err(Refusal::NotInMemory),
@@ -250,12 +274,27 @@ impl Asked<'_> {
                 Ok(None) | Err(_) => {}
             }
         }
+        if self.most < Effort::Signature {
+            return Err(Refusal::TooMuch(Effort::Signature));
+        }
         self.sign(snapshot, now, reach)
+    }
+
+    fn refused(&self, refusal: &Refusal) -> Answer {
+        let answer = Answer::error(refusal.status(), Some(self.key.issuer));
+        match refusal {
+            Refusal::TooMuch(effort) => Answer { work: Work::shed(*effort, self.nonce.is_some()), ..answer },
+            Refusal::Stale
+            | Refusal::NotOnRecord
+            | Refusal::Store
+            | Refusal::Signature
+            | Refusal::NotInMemory => answer,
+        }
     }
 
     /// Decides and signs.
     fn sign(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, bool), Refusal> {
-        let Self { request, signing, key, signatory, nonce } = *self;
+        let Self { request, signing, key, signatory, nonce, .. } = *self;
         let mut together = WrittenCertIds::default();
         self.write_pair(&mut together);
         let mut draft = Draft::new(request.len(), signatory.responder.not_after());
@@ -284,7 +323,8 @@ impl Asked<'_> {
         let caching =
             Caching { this_update: draft.this_update, next_update: draft.next_update, produced_at: now };
         let is_shareable = nonce.is_none() && draft.unknown == 0;
-        let answer = Answer::new(body, outcome, is_shareable.then_some(caching));
+        let work = Work::done(Effort::Signature, nonce.is_some());
+        let answer = Answer { work, ..Answer::new(body, outcome, is_shareable.then_some(caching)) };
         Ok((answer, draft.ends_with_its_sources))
     }
 

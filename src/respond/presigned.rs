@@ -8,7 +8,7 @@
 //! that would end no later, as it is while a CRL is late.
 
 use super::decide::{Decision, Refusal, decide, decide_listed, not_revoked};
-use super::{Answer, Caching, Outcome, next_update};
+use super::{Answer, Caching, Effort, Outcome, Work, next_update};
 use crate::ocsp::{CertIdRef, CertStatus, OcspResponseStatus, ResponseData, SingleResponse};
 use crate::signing::SignError;
 use crate::snapshot::{Key, Series, Signatory, Snapshot, WrittenCertIds};
@@ -55,9 +55,6 @@ pub(super) fn held(
     now: UnixTime,
     reach: Reach,
 ) -> Result<Option<(Answer, bool)>, Refusal> {
-    if signatory.series.is_empty() {
-        return Ok(None);
-    }
     let Some(form) = cert_id.form() else { return Ok(None) };
     let Some(series) = signatory.series.iter().find(|series| series.cert_ids.forms.contains(form)) else {
         return Ok(None);
@@ -114,22 +111,23 @@ fn assemble(
     cert_id: &CertIdRef<'_>,
 ) -> Answer {
     let AnswerRow { produced_at, this_update, next_update, status, .. } = *row;
+    let template = &signatory.template;
     let data = ResponseData { produced_at, nonce: None, extended_revoke: false };
     let single = |cert_id| SingleResponse { cert_id, status, this_update, next_update };
     let unsigned = if series.cert_ids.forms.is_one() {
-        signatory.template.begin(&data, std::iter::once(single(cert_id.raw)), row.signature.len())
+        template.begin(&data, std::iter::once(single(cert_id.raw)), row.signature.len())
     } else {
         let mut cert_ids = WrittenCertIds::default();
         series.cert_ids.write(&cert_id.serial_number, &mut cert_ids);
-        signatory.template.begin(&data, cert_ids.iter().map(single), row.signature.len())
+        template.begin(&data, cert_ids.iter().map(single), row.signature.len())
     };
-    let (buffer, start) = unsigned.finish(&signatory.template, row.signature);
+    let (buffer, start) = unsigned.finish(template, row.signature);
     let (good, revoked) = if status == CertStatus::Good { (1, 0) } else { (0, 1) };
     let status = OcspResponseStatus::Successful;
     let outcome = Outcome { issuer: Some(key.issuer), status, good, revoked, unknown: 0 };
     let caching = Caching { this_update, next_update, produced_at };
     let body = Bytes::from(buffer).slice(start..);
-    Answer { is_presigned: true, ..Answer::new(body, outcome, Some(caching)) }
+    Answer { work: Work::done(Effort::Held, false), ..Answer::new(body, outcome, Some(caching)) }
 }
 
 /// Signs answers of one series beforehand. It is no part of a request's way.

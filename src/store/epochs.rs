@@ -58,6 +58,14 @@ impl Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(u64);
 
+impl Epoch {
+    /// To be compared with another's, where only a number can be kept.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
 /// The numbers. See the module's head.
 #[derive(Debug)]
 pub struct Epochs {

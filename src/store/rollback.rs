@@ -15,6 +15,7 @@ use super::replace::{self, Difference, Differences as _, ScopeRows};
 use super::scope::{ScopeKey, ScopeRecord};
 use super::unfinished;
 use super::{IssuerNumber, Store};
+use crate::x509::{Revocation, SerialNumber};
 
 /// What taking a CRL back did to the rows of its scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +55,26 @@ impl Store {
         // What cannot be folded or swept now, the next writer sees to.
         let _ = unfinished::finish(&self.db);
         result.map(Some)
+    }
+}
+
+impl Store {
+    /// The entries of the CRL of `scope`, in ascending order of serial number: what is retained beyond it is not among them.
+    ///
+    /// # Errors
+    /// When the store cannot be read; so may each of them be.
+    pub fn entries(
+        &self,
+        scope: &ScopeRecord,
+    ) -> Result<impl Iterator<Item = Result<(SerialNumber, Revocation), StoreError>>, StoreError> {
+        let mut rows = ScopeRows::new(&self.db, Some(scope.number))?;
+        let next = move || loop {
+            match rows.take().transpose()? {
+                Ok((_, body)) if body.is_retained() => {}
+                row => return Some(row.map(|(serial, body)| (serial, body.revocation()))),
+            }
+        };
+        Ok(std::iter::from_fn(next))
     }
 }
 

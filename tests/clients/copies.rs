@@ -76,6 +76,32 @@ fn a_damaged_store_is_told_line_by_line_and_a_damaged_backup_replaces_nothing() 
     assert_eq!(untouched.code, Some(0), "{untouched:#?}");
 }
 
+#[test]
+fn a_mass_revocation_is_rehearsed_on_a_copy_and_changes_nothing() {
+    let dir = demo_copy("p256");
+    let drill = ["drill", "--config", "ocsprey.toml", "--issuer", "user-authentication", "--count", "1000"];
+    let status = || ocsprey(dir.path(), &["status", "--config", "ocsprey.toml", "--scopes"]).out;
+    let before = status();
+    let said = ocsprey(dir.path(), &[&drill[..], &["--json"]].concat());
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((&report["revoked"], &report["guard"]), (&1000.into(), &Value::Null), "{report:#}");
+    assert!(
+        report["scopes"].as_u64().unwrap() > 1 && report["cpu_seconds"].as_f64().unwrap() > 0.0,
+        "{report:#}"
+    );
+    // The folder's size may have grown by what was flushed for the copy.
+    let scopes = |status: String| {
+        status.lines().filter(|line| line.contains("CRLDP")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(scopes(status()), scopes(before));
+    assert!(!dir.path().join("data.drill").exists());
+    let backup = ["store", "backup", "--config", "ocsprey.toml", "--to", "one"];
+    assert_eq!(ocsprey(dir.path(), &backup).code, Some(0));
+    let said = ocsprey(dir.path(), &[&drill[..], &["--from", "one"]].concat());
+    assert!(said.code == Some(0) && said.out.contains("has nothing against it"), "{said:#?}");
+}
+
 /// Other octets in the largest table; a file of its own, where files are linked.
 fn spoil(store: &Path) {
     let tables = fs::read_dir(store).unwrap().map(|file| file.unwrap().path());

@@ -13,6 +13,7 @@ mod audit;
 mod broken_configurations;
 mod copies;
 mod crash;
+mod futex;
 mod gnutls;
 mod guard;
 mod hand_over;

@@ -12,10 +12,7 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 /// Whether an answer comes to a client that shows this. A refusal in TLS 1.3 meets the first request.
 fn is_let_in(lab: &Lab, shown: &Shown<'_>) -> bool {
     let request = lab.request("auth-good");
-    let mut client = match Client::connect(lab.port, shown, &[]) {
-        Ok(client) => client,
-        Err(_) => return false,
-    };
+    let Ok(mut client) = Client::connect(lab.port, shown, &[]) else { return false };
     client.try_ask(&request, "").is_ok_and(|answer| answer.is_good())
 }
 

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_types, reason = "tests share the ports that they took")]
 
 mod client;
+mod day;
 mod handshakes;
 mod lab;
 #[path = "../clients/support/mod.rs"]

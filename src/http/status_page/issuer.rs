@@ -43,7 +43,7 @@ pub(super) fn issuer(html: &mut Html, issuer: &IssuerStatus, asked: &Asked, now:
         };
         badge(html, Grade::of_time_left(not_after, 14 * DAY, 3 * DAY), &words);
         html.markup(" ").text(&signer.subject).markup(", ").text(&signer.algorithm);
-        html.element(" <small>until ", &signer.not_after, "</small></li>\n");
+        html.element(" <small>until ", &at(&signer.not_after), "</small></li>\n");
     }
     html.markup("</ul>\n");
     missing(html, &issuer.missing, asked);

@@ -11,15 +11,15 @@ struct Slow {
 }
 
 impl Answerer for Slow {
-    fn answer(&self, request: &[u8], now: UnixTime) -> Answer {
+    fn answer(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Answer {
         self.readers.lock().unwrap().push(std::thread::current().id());
         // Waits and does not work, as for a disk.
         let (_sender, receiver) = std::sync::mpsc::channel::<()>();
         let _ = receiver.recv_timeout(self.read);
-        Echo.answer(request, now)
+        Echo.answer(request, now, allowance)
     }
 
-    fn answer_from_memory(&self, _: &[u8], _: UnixTime) -> Option<Answer> {
+    fn answer_from_memory(&self, _: &[u8], _: UnixTime, _: Allowance) -> Option<Answer> {
         None
     }
 }
@@ -30,7 +30,7 @@ fn readers(read: Duration) -> (Vec<ThreadId>, ThreadId) {
     let clock = Clock::fixed(UnixTime::from_seconds(NOW));
     let readers = Arc::default();
     let slow = Slow { read, readers: Arc::clone(&readers) };
-    let service = OcspService::new(slow, Arc::clone(&metrics), clock, Limits::default());
+    let service = OcspService::new(slow, Arc::clone(&metrics), clock, Limits::default(), None);
     let server = Server::run(Arc::clone(&metrics), move |listener, shutdown| {
         serve_ocsp(listener, None, service, shutdown)
     });

@@ -53,7 +53,7 @@ impl Secure {
         let tls = Arc::new(Tls::new(TlsIdentity::new(&material).unwrap()));
         let metrics = Arc::new(Metrics::new().unwrap());
         let clock = Clock::fixed(UnixTime::from_seconds(NOW));
-        let service = OcspService::new(Echo, Arc::clone(&metrics), clock, limits);
+        let service = OcspService::new(Echo, Arc::clone(&metrics), clock, limits, None);
         let server = Server::run(metrics, move |listener, shutdown| {
             serve_ocsp(listener, Some(tls), service, shutdown)
         });

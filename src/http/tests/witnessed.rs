@@ -34,7 +34,7 @@ impl Witness for Book {
 fn server(book: &Arc<Book>) -> Server {
     let metrics = Arc::new(Metrics::new().unwrap());
     let clock = Clock::fixed(UnixTime::from_seconds(NOW));
-    let service = OcspService::new(Echo, Arc::clone(&metrics), clock, Limits::default());
+    let service = OcspService::new(Echo, Arc::clone(&metrics), clock, Limits::default(), None);
     let service = service.witnessed_by(Arc::clone(book) as Arc<dyn Witness>);
     Server::run(metrics, move |listener, shutdown| serve_ocsp(listener, None, service, shutdown))
 }

@@ -209,7 +209,7 @@ proptest! {
 
         let request = OcspRequest::parse(&octets).unwrap();
         prop_assert_eq!(request.nonce.map(|nonce| nonce.value), value.as_deref());
-        prop_assert_eq!((request.is_signed, request.nonce_is_critical), (signed, false));
+        prop_assert_eq!((request.is_signed(), request.nonce_is_critical), (signed, false));
         let read: Vec<_> = request.cert_ids().map(|id| (id.hash, id.raw.to_vec())).collect();
         let expected: Vec<_> = cert_ids
             .iter()

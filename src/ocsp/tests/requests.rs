@@ -90,12 +90,12 @@ fn a12_a13_a_requestor_name_and_a_signature_change_nothing() {
     let name = explicit(1, &[&der(tag::context(6), &[b"http://client.example"])]);
     let named = sequence(&[&sequence(&[&name, &list])]);
     let request = parse(&named).unwrap();
-    assert_eq!((request.len(), request.is_signed), (1, false));
+    assert_eq!((request.len(), request.is_signed()), (1, false));
 
     let signature = sequence(&[&algorithm(HashAlgorithm::Sha256, false), &[3, 2, 0, 9]]);
     let signed = sequence(&[&sequence(&[&name, &list]), &explicit(0, &[&signature])]);
     let request = parse(&signed).unwrap();
-    assert_eq!((request.len(), request.is_signed), (1, true));
+    assert_eq!((request.len(), request.is_signed()), (1, true));
 }
 
 #[test]

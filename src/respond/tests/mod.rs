@@ -1,6 +1,7 @@
 //! Whole answers: real keys, a real store, a request's octets in, a verified response out.
 
 mod algorithms;
+mod allowed;
 mod cached;
 mod cached_bounds;
 mod decisions;

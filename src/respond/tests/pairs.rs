@@ -73,7 +73,7 @@ fn b10_a_pair_is_signed_beforehand_once_and_held_for_both_forms() {
     let later = now().plus(60);
     for number in 1..=4 {
         let answers = [SHA1, SHA256].map(|form| one.ask_form(form, &serial(number), later));
-        assert!(answers.iter().all(|answer| answer.is_presigned), "{number}");
+        assert!(answers.iter().all(|answer| answer.work.effort == Effort::Held), "{number}");
         assert_eq!(answers[0].body, answers[1].body);
         assert!(one.told(&answers[0]).1);
         assert_eq!(one.told(&answers[0]).0.len(), 2);

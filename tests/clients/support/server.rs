@@ -151,6 +151,11 @@ impl Server {
         format!("{}{}", read("out.log"), read("err.log"))
     }
 
+    #[allow(dead_code, reason = "tests/conformance is served by this file too, and looks at no process")]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGHUP; returns at once.
     #[allow(dead_code, reason = "tests/conformance is served by this file too, and reloads")]
     pub fn reload(&self) {

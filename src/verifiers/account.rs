@@ -1,0 +1,68 @@
+//! What one verifier has used and done since the process began.
+//!
+//! Kept beside the registry, by the verifier's durable number: a reload makes a new registry and takes the accounts
+//! over, so nobody gets a new quota by a SIGHUP.
+
+use super::quota::{Exceeded, Meter};
+use super::walk::Walk;
+use super::{Allowance, Bulk, Cause, Enumeration, Moment, Used};
+use crate::store::IssuerNumber;
+use crate::x509::{SerialNumber, UnixTime};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The counters of one verifier.
+#[derive(Debug, Default)]
+pub struct Account {
+    meter: Meter,
+    walk: Walk,
+    refused: AtomicU64,
+}
+
+impl Account {
+    /// Lets `count` certificates be asked about, or says why not.
+    ///
+    /// # Errors
+    /// The quota that is used up, or a walk that was stopped.
+    pub fn take(
+        &self,
+        allowance: &Allowance,
+        bulk: Option<&Bulk>,
+        moment: Moment,
+        count: u32,
+    ) -> Result<(), Cause> {
+        if self.walk.is_refused(moment) {
+            return Err(Cause::Enumeration);
+        }
+        self.meter.take(allowance, bulk, moment, count).map_err(|exceeded| match exceeded {
+            Exceeded::Second => Cause::QuotaPerSecond,
+            Exceeded::Day => Cause::QuotaPerDay,
+        })
+    }
+
+    /// A request of this verifier was refused, whyever.
+    pub fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A serial number was answered as one that was never issued.
+    pub fn unissued(
+        &self,
+        policy: &Enumeration,
+        issuer: IssuerNumber,
+        serial: &SerialNumber,
+        moment: Moment,
+    ) {
+        self.walk.step(policy, issuer, serial, moment);
+    }
+
+    /// Requests refused since the process began.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    #[must_use]
+    pub fn used(&self, bulk: Option<&Bulk>, now: UnixTime) -> Used {
+        self.meter.used(bulk, now)
+    }
+}
