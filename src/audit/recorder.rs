@@ -16,8 +16,9 @@ use crossbeam_queue::ArrayQueue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Answers of a worker that may wait for the scribe: more than it gives in a tenth of a second, 3 MB.
-pub(super) const ROOM: usize = 8192;
+/// Answers of a worker that may wait for the scribe: what it gives in half a second, while a busy disk is waited
+/// for. 11 MB.
+pub(super) const ROOM: usize = 32_768;
 /// Of these, places for answers that were begun when there was still room: a worker waits for the disk with 512.
 const FOR_THOSE_UNDER_WAY: usize = 1024;
 /// Octets of a request that got no answer: one for a single certificate has 70 to 120.

@@ -13,6 +13,7 @@
 )]
 
 use super::folder::Folder;
+use super::head::Head;
 use super::log::Log;
 use super::pseudonyms::{KeyFolder, pseudonym};
 use super::record::{
@@ -68,6 +69,8 @@ pub struct Scribe {
     /// Gaps that are to be written.
     missing: u64,
     refused: u64,
+    /// Gaps that were written.
+    gaps: u64,
     /// The segment was closed, and the next is not there yet: nothing may be appended.
     is_turning: bool,
     said_at: Option<UnixTime>,
@@ -121,6 +124,7 @@ impl Scribe {
             verifiers: HashMap::new(),
             missing: 0,
             refused: 0,
+            gaps: 0,
             is_turning: false,
             said_at: None,
             destroyed_at: None,
@@ -239,7 +243,10 @@ impl Scribe {
     fn commit(&mut self) -> Result<(), AuditError> {
         let now = self.audit.clock.now();
         if !self.is_turning {
-            self.append_gaps(now);
+            // Not while the disk takes nothing: then it would be one gap after the other.
+            if !self.shared.is_stuck.load(Ordering::Relaxed) {
+                self.append_gaps(now);
+            }
             if self.log.pending() > 0 {
                 self.log.commit(now)?;
             }
@@ -271,7 +278,16 @@ impl Scribe {
                 let metrics = &self.audit.metrics;
                 let counter = if cause == Cause::NoRoom { &metrics.missing } else { &metrics.refused };
                 counter.inc_by(count);
-                tracing::error!(count, ?cause, "answers are not in the audit log; a gap record says so");
+                self.gaps += 1;
+                if self.gaps.is_power_of_two() {
+                    let gaps = self.gaps;
+                    tracing::error!(
+                        gaps,
+                        count,
+                        ?cause,
+                        "answers are not in the audit log; a gap record says so"
+                    );
+                }
             }
         }
     }
@@ -292,8 +308,7 @@ impl Scribe {
     fn say_head(&mut self) {
         self.said_at = Some(self.audit.clock.now());
         if let Some(head) = self.log.head() {
-            let root: String = head.root.iter().map(|octet| format!("{octet:02x}")).collect();
-            tracing::info!(segment = head.segment, records = head.records, root, "head of the audit log");
+            say("head of the audit log", head);
         }
     }
 
@@ -321,24 +336,34 @@ impl Scribe {
             tries += u32::from(!is_done);
             std::thread::park_timeout(LOOK_EVERY);
         }
-        let lost: usize = self.queues.iter().map(|queue| queue.len()).sum();
+        let lost: u64 = self.queues.iter().map(|queue| queue.len() as u64).sum();
+        self.missing += lost;
         let now = self.audit.clock.now();
+        // Behind its final head nothing may stand in a segment.
+        if self.is_turning {
+            tracing::error!(
+                answers = lost,
+                "the audit log was not closed: its next segment could not be made"
+            );
+            return;
+        }
+        self.append_gaps(now);
         match self.log.close(now) {
-            Ok(Some(head)) if lost == 0 => {
-                let root: String = head.root.iter().map(|octet| format!("{octet:02x}")).collect();
-                tracing::info!(
-                    segment = head.segment,
-                    records = head.records,
-                    root,
-                    "the audit log is closed"
-                );
+            Ok(head) => {
+                if let Some(head) = head {
+                    say("the audit log is closed", &head);
+                }
             }
-            Ok(_) => tracing::error!(answers = lost, "the audit log was not written to its end"),
             Err(why) => {
                 tracing::error!(answers = lost, reason = %why, "the audit log was not written to its end");
             }
         }
     }
+}
+
+fn say(what: &str, head: &Head) {
+    let root: String = head.root.iter().map(|octet| format!("{octet:02x}")).collect();
+    tracing::info!(segment = head.segment, records = head.records, root, "{what}");
 }
 
 /// What was said of each certificate that was asked about.
