@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   ocsprey audit verify --config ocsprey.toml
-  ocsprey audit verify --path /mnt/copy/audit --key audit-pub.pem --head 3:81234:5f70bf18a08660b9a7e0a5f7e7f6f3ac8c1c2b9d0e3f4a5b6c7d8e9f0a1b2c3d
+  ocsprey audit verify --path /mnt/copy/audit --key audit-pub.pem
   ocsprey audit verify --proof proof.json --key audit-pub.pem")]
 pub struct VerifyArgs {
     /// The configuration of the server that wrote it
