@@ -32,6 +32,7 @@ use crate::store::{Store, StoreError};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -283,7 +284,7 @@ impl Intake {
                 // What lay there before the process began came with its beginning.
                 arrived = content.arrived.max(self.started.1);
                 self.precautions.before(&self.shared.store, Manner::Guarded, self.shared.clock.now());
-                self.ingest.ingest(content)
+                self.ingest.refresh(content, Manner::Guarded)
             }
             Err(why) => Err(Refused::Read(why)),
         };
@@ -300,7 +301,7 @@ impl Intake {
     fn submit(&mut self, submitted: &Submitted) -> Result<serde_json::Value, Refusal> {
         let started = Instant::now();
         self.precautions.before(&self.shared.store, submitted.manner, self.shared.clock.now());
-        let taken = self.ingest.ingest_as(&submitted.crl[..], submitted.manner);
+        let taken = self.ingest.refresh(Cursor::new(&submitted.crl), submitted.manner);
         // Whoever brought it throws it away once it is reported.
         let outcome = taken.and_then(|report| Ok(self.ingest.settle().map(|()| report)?));
         if submitted.manner != Manner::Rehearsed {

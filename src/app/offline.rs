@@ -59,8 +59,7 @@ pub fn ingest_crls(
     }
     let (store, _, ingest) = open(config)?;
     Precautions::of(config).before(&store, manner, Clock::System.now());
-    let taken =
-        take_all(config, crls, scratch(config), progress, |content| ingest.ingest_as(content, manner));
+    let taken = take_all(config, crls, scratch(config), progress, |content| ingest.refresh(content, manner));
     ingest.settle()?;
     Ok(taken)
 }

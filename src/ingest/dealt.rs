@@ -4,7 +4,7 @@
 //! out to parts of some ten thousand, which a processor's second cache holds; a part is sorted when its turn
 //! comes, and its memory is free again when the next one's has come.
 
-use super::sort::Entry;
+use crate::x509::PackedEntry;
 
 /// Entries of a piece: 32 KiB.
 const PIECE: usize = 1024;
@@ -22,10 +22,10 @@ const SAMPLES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Entries {
     pub len: usize,
-    pieces: Vec<Vec<Entry>>,
+    pieces: Vec<Vec<PackedEntry>>,
     /// The one that is being filled.
-    open: Vec<Entry>,
-    last: Option<Entry>,
+    open: Vec<PackedEntry>,
+    last: Option<PackedEntry>,
     /// Whether they came in order.
     is_sorted: bool,
 }
@@ -37,7 +37,7 @@ impl Default for Entries {
 }
 
 impl Entries {
-    pub fn push(&mut self, entry: Entry) {
+    pub fn push(&mut self, entry: PackedEntry) {
         self.is_sorted &= self.last.is_none_or(|last| last <= entry);
         self.last = Some(entry);
         self.len += 1;
@@ -53,12 +53,17 @@ impl Entries {
         } else {
             deal(self.pieces, self.len)
         };
-        InMemory { parts: parts.into_iter(), part: Vec::new(), next: 0 }
+        InMemory { parts: parts.into_iter(), part: Vec::new(), next: 0, places: Places::default() }
     }
 }
 
 /// Adds `entry` to `open`, which becomes one of `pieces` when it is full; one of `spare` takes its place.
-fn put(pieces: &mut Vec<Vec<Entry>>, open: &mut Vec<Entry>, spare: &mut Vec<Vec<Entry>>, entry: Entry) {
+fn put(
+    pieces: &mut Vec<Vec<PackedEntry>>,
+    open: &mut Vec<PackedEntry>,
+    spare: &mut Vec<Vec<PackedEntry>>,
+    entry: PackedEntry,
+) {
     if open.len() == open.capacity() {
         if open.len() < PIECE {
             // Few entries, as most CRLs have, take little memory.
@@ -72,20 +77,20 @@ fn put(pieces: &mut Vec<Vec<Entry>>, open: &mut Vec<Entry>, spare: &mut Vec<Vec<
 }
 
 /// Deals the entries out to parts that follow one another.
-fn deal(pieces: Vec<Vec<Entry>>, len: usize) -> Vec<Vec<Vec<Entry>>> {
+fn deal(pieces: Vec<Vec<PackedEntry>>, len: usize) -> Vec<Vec<Vec<PackedEntry>>> {
     let count = (len / PART).next_power_of_two().min(MAX_PARTS);
     if count == 1 {
         return vec![pieces];
     }
     let step = (len / (count * SAMPLES)).max(1);
-    let mut sample: Vec<u128> = pieces.iter().flatten().step_by(step).map(|entry| entry.front).collect();
+    let mut sample: Vec<u128> = pieces.iter().flatten().step_by(step).map(PackedEntry::front).collect();
     sample.sort_unstable();
     // Part n begins at this number; there is none for the first one. Behind the last: never.
     let mut begins = [u128::MAX; MAX_PARTS];
     for (n, begin) in begins.iter_mut().enumerate().take(count - 1) {
         *begin = sample.get((n + 1) * sample.len() / count).copied().unwrap_or(u128::MAX);
     }
-    let mut parts: Vec<(Vec<Vec<Entry>>, Vec<Entry>)> = vec![Default::default(); count];
+    let mut parts: Vec<(Vec<Vec<PackedEntry>>, Vec<PackedEntry>)> = vec![Default::default(); count];
     // Pieces that are dealt out are filled again: the entries are in memory once.
     let mut spare = Vec::new();
     for mut piece in pieces {
@@ -94,7 +99,7 @@ fn deal(pieces: Vec<Vec<Entry>>, len: usize) -> Vec<Vec<Vec<Entry>>> {
             // processor would have to guess.
             let (mut part, mut half) = (0, count / 2);
             while half > 0 {
-                let is_behind = begins.get(part + half - 1).is_some_and(|begin| *begin <= entry.front);
+                let is_behind = begins.get(part + half - 1).is_some_and(|begin| *begin <= entry.front());
                 part += if is_behind { half } else { 0 };
                 half /= 2;
             }
@@ -104,26 +109,87 @@ fn deal(pieces: Vec<Vec<Entry>>, len: usize) -> Vec<Vec<Vec<Entry>>> {
         }
         spare.push(piece);
     }
-    let close = |(mut pieces, open): (Vec<Vec<Entry>>, Vec<Entry>)| {
+    let close = |(mut pieces, open): (Vec<Vec<PackedEntry>>, Vec<PackedEntry>)| {
         pieces.push(open);
         pieces
     };
     parts.into_iter().map(close).collect()
 }
 
+/// Entries for which [`sort`] has a place each.
+const FEW: usize = 64;
+
+/// Where the entries of a part are dealt out once more: memory that is used again for each part.
+#[derive(Debug, Default)]
+struct Places {
+    /// Where the next entry of each place goes.
+    ends: Vec<u32>,
+    dealt: Vec<PackedEntry>,
+}
+
+/// Sorts a part. Of serials that are spread evenly, as random ones are, each goes right to its place or next to it;
+/// others are sorted by comparing them.
+fn sort(part: &mut Vec<PackedEntry>, places: &mut Places) {
+    let fronts = || part.iter().map(PackedEntry::front);
+    let (Some(least), Some(most)) = (fronts().min(), fronts().max()) else { return };
+    if part.len() < FEW || part.len() > 4 * PART || part.is_sorted() {
+        return part.sort_unstable();
+    }
+    // Places for the highest bits in which the serials differ: for one to two entries each.
+    let bits = part.len().ilog2();
+    let shift = (u128::BITS - (most - least).leading_zeros()).saturating_sub(bits);
+    let place = |entry: &PackedEntry| usize::try_from((entry.front() - least) >> shift).unwrap_or(usize::MAX);
+    let Places { ends, dealt } = places;
+    ends.clear();
+    ends.resize(1 << bits, 0);
+    for entry in part.iter() {
+        if let Some(count) = ends.get_mut(place(entry)) {
+            *count += 1;
+        }
+    }
+    // With many in one place they are not spread evenly.
+    if ends.iter().any(|count| *count as usize > FEW) {
+        return part.sort_unstable();
+    }
+    let mut sum = 0;
+    for end in ends.iter_mut() {
+        sum += std::mem::replace(end, sum);
+    }
+    dealt.clear();
+    dealt.resize(part.len(), PackedEntry::from_numbers([0; 2]));
+    for entry in part.iter() {
+        if let Some(next) = ends.get_mut(place(entry)) {
+            if let Some(to) = dealt.get_mut(*next as usize) {
+                *to = *entry;
+            }
+            *next += 1;
+        }
+    }
+    std::mem::swap(part, dealt);
+    // What is left is to change places with neighbours.
+    for end in 1..part.len() {
+        let mut at = end;
+        while at > 0 && part.get(at) < part.get(at - 1) {
+            part.swap(at, at - 1);
+            at -= 1;
+        }
+    }
+}
+
 /// Entries in order.
 #[derive(Debug)]
 pub(super) struct InMemory {
-    parts: std::vec::IntoIter<Vec<Vec<Entry>>>,
+    parts: std::vec::IntoIter<Vec<Vec<PackedEntry>>>,
     /// The part that is being given out, sorted.
-    part: Vec<Entry>,
+    part: Vec<PackedEntry>,
     next: usize,
+    places: Places,
 }
 
 impl Iterator for InMemory {
-    type Item = Entry;
+    type Item = PackedEntry;
 
-    fn next(&mut self) -> Option<Entry> {
+    fn next(&mut self) -> Option<PackedEntry> {
         loop {
             if let Some(entry) = self.part.get(self.next) {
                 self.next += 1;
@@ -134,8 +200,34 @@ impl Iterator for InMemory {
             for piece in pieces {
                 self.part.extend_from_slice(&piece);
             }
-            self.part.sort_unstable();
+            sort(&mut self.part, &mut self.places);
             self.next = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::x509::{Revocation, SerialNumber, UnixTime};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parts_of_any_serials_are_sorted(
+            serials in prop::collection::vec(any::<u64>(), 0..600),
+            shift in 0..64u32,
+            is_dense in any::<bool>(),
+        ) {
+            let revocation = Revocation { time: UnixTime::EPOCH, reason: None, invalidity: None };
+            let of = |(n, serial): (usize, &u64)| if is_dense { n as u64 ^ 0x55 } else { serial >> shift };
+            let entries = serials.iter().enumerate().map(of);
+            let mut part: Vec<_> =
+                entries.map(|serial| PackedEntry::new(SerialNumber::from(serial), &revocation)).collect();
+            let mut expected = part.clone();
+            expected.sort();
+            sort(&mut part, &mut Places::default());
+            prop_assert_eq!(part, expected);
         }
     }
 }

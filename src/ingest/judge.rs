@@ -9,6 +9,7 @@
 
 use super::Refused;
 use super::apply::{Outcome, Report};
+use super::gather::Gather;
 use super::read::{CrlContent, IssuerEntries, read_crl};
 use super::sort::{SortedEntries, Sorter};
 use crate::clock::Clock;
@@ -105,25 +106,25 @@ struct CrlIssuer<'a> {
 }
 
 /// A CRL that is to be believed.
-pub struct Judged {
+pub struct Judged<E = SortedEntries> {
     pub(super) report: Report,
     /// BaseCRLNumber, of a delta CRL.
     pub(super) delta_base: Option<Vec<u8>>,
     /// The certificate that signed it, where another of our CAs issued that.
     pub(super) signer: Option<(IssuerNumber, SerialNumber)>,
     /// What it says of each issuer that it speaks for: one, or, of an indirect CRL, several.
-    pub(super) shares: Vec<Share>,
+    pub(super) shares: Vec<Share<E>>,
 }
 
 /// What a CRL says of one issuer.
-pub(super) struct Share {
+pub(super) struct Share<E> {
     pub issuer_name: String,
     pub draft: ScopeRecordDraft,
     pub retention: Retention,
-    pub entries: SortedEntries,
+    pub entries: E,
 }
 
-impl Judged {
+impl<E> Judged<E> {
     /// What can be said of it without knowing what is held.
     #[must_use]
     pub fn report(&self) -> &Report {
@@ -148,19 +149,37 @@ impl Judge {
     /// # Errors
     /// Why it is not to be believed.
     pub fn judge(&self, source: impl Read) -> Result<Judged, Refused> {
+        self.judge_with(source, |_, _, sorter| Ok(sorter))
+    }
+
+    /// As [`Judge::judge`]. `gather` says what takes the entries of each issuer that the CRL may speak for: given
+    /// its header, the issuer, where there is only one, and a sorter.
+    pub(super) fn judge_with<G: Gather>(
+        &self,
+        source: impl Read,
+        gather: impl Fn(&CrlHeader, Option<&CrlAuthority>, Sorter) -> Result<G, Refused>,
+    ) -> Result<Judged<G::Gathered>, Refused> {
         let now = self.clock.now();
-        let sorter = |sharing: usize| Sorter::new(&self.scratch, self.options.sort_memory / sharing.max(1));
         let mut chosen = None;
-        let content = read_crl(source, sorter, |header| {
+        let content = read_crl(source, |header| {
             let CrlIssuer { name, speaks_for } = self.crl_issuer(header)?;
-            let wanted = speaks_for.iter().map(|(_, known)| known.canonical_name.clone()).collect();
+            let sole = match speaks_for[..] {
+                [(_, known)] => Some(&known.authority),
+                _ => None,
+            };
+            let memory = self.options.sort_memory / speaks_for.len().max(1);
+            let want = |(_, known): &(_, &Known)| {
+                let gather = gather(header, sole, Sorter::new(&self.scratch, memory))?;
+                Ok((known.canonical_name.clone(), gather))
+            };
+            let wanted = speaks_for.iter().map(want).collect::<Result<_, Refused>>()?;
             chosen = Some((name, speaks_for, self.check_times(header, now)?));
             Ok(wanted)
         })?;
         // Whoever reads a CRL to its end has accepted its header.
         let (name, speaks_for, next_update) = chosen.ok_or(Refused::NoNextUpdate)?;
         let CrlContent { header, trailer, verifier, sha256, entries, .. } = content;
-        let mut slots: Vec<Option<IssuerEntries>> = entries.into_iter().map(Some).collect();
+        let mut slots: Vec<Option<IssuerEntries<_>>> = entries.into_iter().map(Some).collect();
         let mut indexed: Vec<_> = speaks_for.into_iter().enumerate().collect();
         let point = trailer.extensions.issuing_distribution_point.as_ref();
         if !point.is_some_and(|point| point.is_indirect) {

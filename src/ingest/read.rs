@@ -1,17 +1,18 @@
-//! One pass over a CRL: parse, hash, sort. Believes nothing yet.
+//! One pass over a CRL: parse, hash, gather. Believes nothing yet.
 
 use super::Refused;
-use super::sort::{SortedEntries, Sorter};
+use super::gather::Gather;
+use super::sort::SortedEntries;
 use crate::signing::{Sha256Stream, StreamVerifier};
 use crate::x509::crl::{Armor, CrlEntry, CrlError, CrlHeader, CrlParser, CrlTrailer, CrlVisitor};
-use crate::x509::{SignatureAlgorithm, canonical_name};
+use crate::x509::{PackedEntry, SignatureAlgorithm, canonical_name};
 use std::io::Read;
 
 /// Octets that are read at once.
 const PIECE: usize = 1 << 18;
 
 /// A CRL that was read to its end and whose signature is still to be verified.
-pub struct CrlContent {
+pub struct CrlContent<E = SortedEntries> {
     pub header: CrlHeader,
     pub trailer: CrlTrailer,
     pub algorithm: SignatureAlgorithm,
@@ -21,33 +22,30 @@ pub struct CrlContent {
     /// some algorithms give another one each time.
     pub sha256: [u8; 32],
     /// For each certificate issuer that was wanted, in that order.
-    pub entries: Vec<IssuerEntries>,
+    pub entries: Vec<IssuerEntries<E>>,
 }
 
 /// What a CRL lists of one certificate issuer.
-pub struct IssuerEntries {
-    pub entries: SortedEntries,
+pub struct IssuerEntries<E = SortedEntries> {
+    pub entries: E,
     /// How many, those that stand twice among them.
     pub count: u64,
 }
 
 /// Reads a CRL in DER or PEM from `source` in one pass. `accept` sees the header before any entry is
 /// read, so that a CRL of a stranger costs nothing; it gives the canonical names of the certificate issuers
-/// whose entries are wanted. Those of others are only counted. `sorter` makes a sorter that shares
-/// the memory with so many.
+/// whose entries are wanted, each with what is to take them. Those of others are only counted.
 ///
 /// # Errors
 /// When it cannot be read, is not a whole CRL, or `accept` refuses it.
-pub fn read_crl(
+pub fn read_crl<G: Gather>(
     mut source: impl Read,
-    sorter: impl Fn(usize) -> Sorter,
-    accept: impl FnMut(&CrlHeader) -> Result<Vec<Vec<u8>>, Refused>,
-) -> Result<CrlContent, Refused> {
+    accept: impl FnMut(&CrlHeader) -> Result<Vec<(Vec<u8>, G)>, Refused>,
+) -> Result<CrlContent<G::Gathered>, Refused> {
     let mut armor = Armor::new();
     let mut parser = CrlParser::new();
     let mut reading = Reading {
         accept,
-        sorter,
         issuers: Vec::new(),
         current: None,
         last_named: Vec::new(),
@@ -75,23 +73,22 @@ pub fn read_crl(
         None => verifier.sha256().ok_or(CrlError::Version)?,
     };
     let mut entries = Vec::with_capacity(reading.issuers.len());
-    for Wanted { sorter, count, .. } in reading.issuers {
-        entries.push(IssuerEntries { entries: sorter.finish()?, count });
+    for Wanted { gather, count, .. } in reading.issuers {
+        entries.push(IssuerEntries { entries: gather.finish()?, count });
     }
     Ok(CrlContent { header, trailer, algorithm, verifier, sha256, entries })
 }
 
 /// A certificate issuer whose entries are kept.
-struct Wanted {
+struct Wanted<G> {
     canonical_name: Vec<u8>,
-    sorter: Sorter,
+    gather: G,
     count: u64,
 }
 
-struct Reading<A, S> {
+struct Reading<A, G> {
     accept: A,
-    sorter: S,
-    issuers: Vec<Wanted>,
+    issuers: Vec<Wanted<G>>,
     /// Whose the next entry is, of `issuers`: the CRL issuer's, until an entry names another one, and then
     /// that one's until the next (RFC 5280 5.3.3).
     current: Option<usize>,
@@ -102,7 +99,7 @@ struct Reading<A, S> {
     verifier: Option<(SignatureAlgorithm, StreamVerifier)>,
 }
 
-impl<A, S> Reading<A, S> {
+impl<A, G> Reading<A, G> {
     fn set_current(&mut self, name: &[u8]) {
         if self.last_named != name {
             // What is not a name is nobody's.
@@ -115,17 +112,16 @@ impl<A, S> Reading<A, S> {
     }
 }
 
-impl<A, S> CrlVisitor for Reading<A, S>
+impl<A, G> CrlVisitor for Reading<A, G>
 where
-    A: FnMut(&CrlHeader) -> Result<Vec<Vec<u8>>, Refused>,
-    S: Fn(usize) -> Sorter,
+    A: FnMut(&CrlHeader) -> Result<Vec<(Vec<u8>, G)>, Refused>,
+    G: Gather,
 {
     type Error = Refused;
 
     fn header(&mut self, header: &CrlHeader) -> Result<(), Refused> {
         let wanted = (self.accept)(header)?;
-        let count = wanted.len();
-        let new = |canonical_name| Wanted { canonical_name, sorter: (self.sorter)(count), count: 0 };
+        let new = |(canonical_name, gather)| Wanted { canonical_name, gather, count: 0 };
         self.issuers = wanted.into_iter().map(new).collect();
         self.set_current(&header.issuer);
         let algorithm = SignatureAlgorithm::from_algorithm_identifier(&header.signature_algorithm)?;
@@ -152,6 +148,6 @@ where
             return Ok(());
         };
         wanted.count += 1;
-        Ok(wanted.sorter.push(entry.serial_number, entry.revocation)?)
+        Ok(wanted.gather.take(PackedEntry::new(entry.serial_number, &entry.revocation))?)
     }
 }

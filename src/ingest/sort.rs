@@ -20,10 +20,7 @@
 //! little-endian.
 
 use super::dealt::{Entries, InMemory};
-use crate::x509::{CrlReason, Revocation, SerialNumber, UnixTime};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
+use crate::x509::{PackedEntry, Revocation, SerialNumber};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -57,124 +54,23 @@ pub struct Sorter {
     duplicates: u64,
 }
 
-/// An entry, packed: tens of millions of them are held, compared, written and read.
-///
-/// Two numbers, compared one after the other, are the order that matters: by serial number, and among
-/// equals the one to keep first. They compare in a few instructions where octets and fields took a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
-    /// The serial's octets 0 to 15, with zeros behind the last one.
-    pub(super) front: u128,
-    /// From the highest bit down: octets 16 to 20 (40 bits) and the number of octets (5). Of two serials
-    /// with the same padded octets the shorter one comes first, as in the store. Then whether it is a hold or
-    /// its removal (1): a permanent entry comes first, whatever the dates, because it may never be lost.
-    /// Then the revocation time in seconds since the year 0 (39), reason plus 1, or 0 (4), and the invalidity
-    /// date in seconds since the year 0 (39), or [`NEVER`].
-    back: u128,
-}
-
-const TIME_BITS: u32 = 39;
-const REASON_BITS: u32 = 4;
-/// Where a field of `back` begins, from the lowest bit.
-const REASON_AT: u32 = TIME_BITS;
-const TIME_AT: u32 = REASON_AT + REASON_BITS;
-const HOLD_AT: u32 = TIME_AT + TIME_BITS;
-const LENGTH_AT: u32 = HOLD_AT + 1;
-const OCTETS_AT: u32 = LENGTH_AT + 5;
-
-/// No invalidity date: later than any.
-const NEVER: u64 = (1 << TIME_BITS) - 1;
-
 /// Octets of an entry in a run.
-const WIDTH: usize = size_of::<Entry>();
+const WIDTH: usize = PackedEntry::OCTETS;
 
-impl Entry {
-    fn new(serial: SerialNumber, revocation: &Revocation) -> Self {
-        let octets = serial.padded();
-        let front = octets.first_chunk().map_or(0, |octets| u128::from_be_bytes(*octets));
-        // Octets 13 to 20, of which the first three belong to `front`.
-        let tail = octets.last_chunk().map_or(0, |octets| u64::from_be_bytes(*octets)) & ((1 << 40) - 1);
-        let reason = revocation.reason.map_or(0, |reason| u128::from(reason.value()) + 1);
-        let back = u128::from(tail) << OCTETS_AT
-            | (serial.as_bytes().len() as u128) << LENGTH_AT
-            | u128::from(!revocation.is_permanent()) << HOLD_AT
-            | u128::from(seconds(revocation.time)) << TIME_AT
-            | reason << REASON_AT
-            | u128::from(revocation.invalidity.map_or(NEVER, seconds));
-        Self { front, back }
+/// The next entry of a run; `None` at its end.
+fn read(input: &mut BufReader<File>) -> std::io::Result<Option<PackedEntry>> {
+    if let Some(octets) = input.buffer().first_chunk() {
+        let entry = PackedEntry::from_octets(octets);
+        input.consume(WIDTH);
+        return Ok(Some(entry));
     }
-
-    fn is_of_the_same_serial(&self, other: &Self) -> bool {
-        self.front == other.front && self.back >> LENGTH_AT == other.back >> LENGTH_AT
+    // Over the end of the buffer, or at the end of the run.
+    let mut octets = [0; WIDTH];
+    if input.fill_buf()?.is_empty() {
+        return Ok(None);
     }
-
-    /// The field of `back` that begins at bit `at`.
-    fn field(&self, at: u32, bits: u32) -> u64 {
-        // Both casts keep the low bits, which is what is asked for.
-        #[expect(clippy::cast_possible_truncation, reason = "the field is narrower than 64 bits")]
-        let low = (self.back >> at) as u64;
-        low & ((1 << bits) - 1)
-    }
-
-    /// `None` for numbers that no entry has.
-    fn parts(&self) -> Option<(SerialNumber, Revocation)> {
-        // The second write begins at octet 13, where the front's last three stand, so these come again.
-        let mut octets = [0; SerialNumber::MAX_OCTETS];
-        let [.., x, y, z] = self.front.to_be_bytes();
-        let [_, _, _, a, b, c, d, e] = self.field(OCTETS_AT, 40).to_be_bytes();
-        *octets.first_chunk_mut()? = self.front.to_be_bytes();
-        *octets.last_chunk_mut()? = [x, y, z, a, b, c, d, e];
-        let length = u8::try_from(self.field(LENGTH_AT, 5)).ok()?;
-        let serial = SerialNumber::from_padded(octets, length).ok()?;
-        let reason = match u8::try_from(self.field(REASON_AT, REASON_BITS)).ok()? {
-            0 => None,
-            reason => Some(CrlReason::from_value(reason - 1)?),
-        };
-        let invalidity = match self.field(0, TIME_BITS) {
-            NEVER => None,
-            seconds => Some(time(seconds)?),
-        };
-        Some((serial, Revocation { time: time(self.field(TIME_AT, TIME_BITS))?, reason, invalidity }))
-    }
-
-    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
-        let mut octets = [0; WIDTH];
-        for (place, number) in octets.as_chunks_mut::<16>().0.iter_mut().zip([self.front, self.back]) {
-            *place = number.to_le_bytes();
-        }
-        out.write_all(&octets)
-    }
-
-    fn from_octets(octets: &[u8; WIDTH]) -> Self {
-        let mut numbers = octets.as_chunks::<16>().0.iter().map(|number| u128::from_le_bytes(*number));
-        let mut next = || numbers.next().unwrap_or_default();
-        Self { front: next(), back: next() }
-    }
-
-    /// The next entry of a run; `None` at its end.
-    fn read(input: &mut BufReader<File>) -> std::io::Result<Option<Self>> {
-        if let Some(octets) = input.buffer().first_chunk() {
-            let entry = Self::from_octets(octets);
-            input.consume(WIDTH);
-            return Ok(Some(entry));
-        }
-        // Over the end of the buffer, or at the end of the run.
-        let mut octets = [0; WIDTH];
-        if input.fill_buf()?.is_empty() {
-            return Ok(None);
-        }
-        input.read_exact(&mut octets)?;
-        Ok(Some(Self::from_octets(&octets)))
-    }
-}
-
-fn seconds(time: UnixTime) -> u64 {
-    // Never negative: no time is earlier.
-    u64::try_from(time.since(UnixTime::MIN)).unwrap_or(0)
-}
-
-fn time(seconds: u64) -> Option<UnixTime> {
-    Some(UnixTime::MIN.plus(i64::try_from(seconds).ok()?))
+    input.read_exact(&mut octets)?;
+    Ok(Some(PackedEntry::from_octets(&octets)))
 }
 
 /// Sorted entries, in memory or in a file.
@@ -185,10 +81,10 @@ enum Run {
 }
 
 impl Run {
-    fn next(&mut self) -> std::io::Result<Option<Entry>> {
+    fn next(&mut self) -> std::io::Result<Option<PackedEntry>> {
         match self {
             Self::Memory(entries) => Ok(entries.next()),
-            Self::File(file) => Entry::read(file),
+            Self::File(file) => read(file),
         }
     }
 }
@@ -200,7 +96,7 @@ impl Sorter {
     pub fn new(folder: &Path, max_bytes: usize) -> Self {
         Self {
             folder: folder.to_owned(),
-            max_entries: (max_bytes / size_of::<Entry>()).max(1),
+            max_entries: (max_bytes / size_of::<PackedEntry>()).max(1),
             entries: Entries::default(),
             runs: Vec::new(),
             duplicates: 0,
@@ -212,10 +108,18 @@ impl Sorter {
     /// # Errors
     /// When memory is full and the disk refuses.
     pub fn push(&mut self, serial: SerialNumber, revocation: Revocation) -> Result<(), SortError> {
+        self.push_packed(PackedEntry::new(serial, &revocation))
+    }
+
+    /// As [`Sorter::push`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn push_packed(&mut self, entry: PackedEntry) -> Result<(), SortError> {
         if self.entries.len == self.max_entries {
             self.spill()?;
         }
-        self.entries.push(Entry::new(serial, &revocation));
+        self.entries.push(entry);
         Ok(())
     }
 
@@ -260,8 +164,8 @@ impl<'a> NewRun<'a> {
         Ok(Self { folder, file: BufWriter::with_capacity(BUFFER, file) })
     }
 
-    fn write(&mut self, entry: &Entry) -> Result<(), SortError> {
-        entry.write(&mut self.file).map_err(|error| failed(self.folder, &error))
+    fn write(&mut self, entry: &PackedEntry) -> Result<(), SortError> {
+        self.file.write_all(&entry.to_octets()).map_err(|error| failed(self.folder, &error))
     }
 
     fn finish(self) -> Result<Run, SortError> {
@@ -299,21 +203,26 @@ fn failed(folder: &Path, error: &std::io::Error) -> SortError {
 pub struct SortedEntries {
     folder: PathBuf,
     runs: Vec<Run>,
-    /// The first entry of every run that has one, and which run it is.
-    heads: BinaryHeap<Reverse<(Entry, usize)>>,
-    last: Option<Entry>,
+    /// The next entry of every run; `None` at its end.
+    heads: Vec<Option<PackedEntry>>,
+    /// The first octets of those, which nearly always tell the lowest: looking through a few of them takes less
+    /// than keeping a heap.
+    fronts: Vec<u64>,
+    last: Option<PackedEntry>,
     duplicates: u64,
+}
+
+/// The first octets of an entry; at the end of a run the highest there are.
+fn front(head: Option<&PackedEntry>) -> u64 {
+    head.map_or(u64::MAX, |entry| (entry.front() >> 64) as u64)
 }
 
 impl SortedEntries {
     fn new(folder: PathBuf, mut runs: Vec<Run>, duplicates: u64) -> Result<Self, SortError> {
-        let mut heads = BinaryHeap::with_capacity(runs.len());
-        for (index, run) in runs.iter_mut().enumerate() {
-            if let Some(entry) = run.next().map_err(|error| failed(&folder, &error))? {
-                heads.push(Reverse((entry, index)));
-            }
-        }
-        Ok(Self { folder, runs, heads, last: None, duplicates })
+        let heads = runs.iter_mut().map(Run::next).collect::<Result<Vec<_>, _>>();
+        let heads = heads.map_err(|error| failed(&folder, &error))?;
+        let fronts = heads.iter().map(|head| front(head.as_ref())).collect();
+        Ok(Self { folder, runs, heads, fronts, last: None, duplicates })
     }
 
     /// Entries left out so far because their serial had come already; all of them, at the end.
@@ -323,24 +232,34 @@ impl SortedEntries {
     }
 
     /// The lowest of the runs' next entries.
-    fn lowest(&mut self) -> Result<Option<Entry>, SortError> {
-        let Some(mut head) = self.heads.peek_mut() else { return Ok(None) };
-        let Reverse((entry, index)) = *head;
+    fn lowest(&mut self) -> Result<Option<PackedEntry>, SortError> {
+        // Without a jump: which run has the lowest is anybody's guess, the processor's too.
+        let (mut lowest, mut index) = (u64::MAX, 0);
+        for (run, front) in self.fronts.iter().copied().enumerate() {
+            index = if front < lowest { run } else { index };
+            lowest = lowest.min(front);
+        }
+        if lowest == u64::MAX || self.fronts.iter().filter(|front| **front == lowest).count() > 1 {
+            let heads = self.heads.iter().enumerate().filter_map(|(run, head)| Some(((*head)?, run)));
+            let Some((_, run)) = heads.min() else { return Ok(None) };
+            index = run;
+        }
+        let Some(Some(entry)) = self.heads.get(index).copied() else { return Ok(None) };
         let next = match self.runs.get_mut(index) {
             Some(run) => run.next().map_err(|error| failed(&self.folder, &error))?,
             None => None,
         };
-        match next {
-            Some(next) => *head = Reverse((next, index)),
-            None => drop(PeekMut::pop(head)),
+        if let (Some(head), Some(place)) = (self.heads.get_mut(index), self.fronts.get_mut(index)) {
+            *place = front(next.as_ref());
+            *head = next;
         }
         Ok(Some(entry))
     }
 
-    fn pull(&mut self) -> Result<Option<Entry>, SortError> {
+    fn pull(&mut self) -> Result<Option<PackedEntry>, SortError> {
         loop {
             let Some(entry) = self.lowest()? else { return Ok(None) };
-            // Of equal serials the first is the one to keep: `Entry` says in which order they come.
+            // Of equal serials the first is the one to keep: `PackedEntry` says in which order they come.
             if self.last.is_some_and(|last| last.is_of_the_same_serial(&entry)) {
                 self.duplicates += 1;
             } else {
@@ -364,6 +283,7 @@ impl Iterator for SortedEntries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::x509::{CrlReason, UnixTime};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -377,7 +297,7 @@ mod tests {
         max_entries: usize,
     ) -> (Vec<(SerialNumber, Revocation)>, u64) {
         let folder = tempfile::tempdir().unwrap();
-        let mut sorter = Sorter::new(folder.path(), max_entries * size_of::<Entry>());
+        let mut sorter = Sorter::new(folder.path(), max_entries * size_of::<PackedEntry>());
         for (serial, revocation) in entries {
             sorter.push(*serial, *revocation).unwrap();
         }
@@ -385,11 +305,6 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "spilled runs have no name");
         let entries = sorted.by_ref().collect::<Result<Vec<_>, _>>().unwrap();
         (entries, sorted.duplicates())
-    }
-
-    #[test]
-    fn an_entry_takes_32_octets() {
-        assert_eq!(size_of::<Entry>(), 32);
     }
 
     #[test]
@@ -456,8 +371,8 @@ mod tests {
             }).collect();
             let mut expected = BTreeMap::new();
             for (serial, revocation) in &entries {
-                let entry = Entry::new(*serial, revocation);
-                expected.entry(*serial).and_modify(|held: &mut Entry| *held = entry.min(*held)).or_insert(entry);
+                let entry = PackedEntry::new(*serial, revocation);
+                expected.entry(*serial).and_modify(|held: &mut PackedEntry| *held = entry.min(*held)).or_insert(entry);
             }
             let (sorted, duplicates) = sorted(&entries, max_entries);
             prop_assert_eq!(duplicates as usize, entries.len() - expected.len());

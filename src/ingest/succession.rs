@@ -24,7 +24,7 @@ pub(super) enum Standing {
 ///
 /// # Errors
 /// [`Refused::SignerRevoked`].
-pub(super) fn check_signer(store: &Store, judged: &Judged) -> Result<(), Refused> {
+pub(super) fn check_signer<E>(store: &Store, judged: &Judged<E>) -> Result<(), Refused> {
     let Some((issuer, serial)) = judged.signer else { return Ok(()) };
     let rows = store.view()?.revocations(issuer, &serial)?;
     let is_lifted = rows.iter().any(|row| row.revocation.is_removal());

@@ -34,6 +34,7 @@ pub struct Db {
     /// How files of every family that takes them are laid out, for those that are made outside RocksDB.
     layouts: [Options; 4],
     max_batch_rows: usize,
+    sketched_octets: u64,
     epochs: Epochs,
 }
 
@@ -102,6 +103,7 @@ impl Db {
             access,
             layouts: layouts(options, cache),
             max_batch_rows: options.max_batch_rows,
+            sketched_octets: options.sketched_octets,
             epochs: Epochs::new(),
         }
     }
@@ -169,6 +171,11 @@ impl Db {
     /// Changed rows that one batch may hold.
     pub fn max_batch_rows(&self) -> usize {
         self.max_batch_rows
+    }
+
+    /// Octets of entries from which on a CRL has a sketch.
+    pub fn sketched_octets(&self) -> u64 {
+        self.sketched_octets
     }
 
     /// Where files of rows are made before the store takes them in: on the same disk, since they are moved.
@@ -249,7 +256,10 @@ impl Db {
 
     /// As [`Db::rows_from`], for whoever looks at a few of the rows: nothing is read ahead.
     pub fn rows_here_and_there(&self, family: Family, prefix: &[u8]) -> Result<Cursor<'_>, StoreError> {
-        self.cursor(family, prefix, None, ReadOptions::default())
+        let mut read = ReadOptions::default();
+        // Ten thousand rows of a large scope lie in as many blocks, and would push what is answered from out.
+        read.fill_cache(false);
+        self.cursor(family, prefix, None, read)
     }
 
     fn cursor(

@@ -30,15 +30,26 @@ use super::scope::{
     DistributionPointNumber, IssuerNumber, Layer, Retention, ScopeChange, ScopeKey, ScopeNumber, ScopeRecord,
     ScopeRecordDraft,
 };
+use super::sketch::{self, Sketch};
 use super::staging::Staging;
 use super::unfinished::{self, put_rows};
 use crate::x509::{Revocation, SerialNumber, UnixTime};
+
+/// A CRL that is to become the state of its scope.
+pub struct Replacement<I> {
+    pub next: ScopeRecordDraft,
+    pub retention: Retention,
+    /// Strictly ascending by serial number.
+    pub entries: I,
+    /// Of all entries of the CRL, those that stand twice among them.
+    pub sketch: Option<Sketch>,
+}
 
 /// Replaces the scopes of these CRLs, each of another issuer. Under the writer's lock; `approve` has the last
 /// word before the commit.
 pub fn replace<E, I>(
     db: &Db,
-    replacements: Vec<(ScopeRecordDraft, Retention, I)>,
+    replacements: Vec<Replacement<I>>,
     durability: Durability,
     approve: impl FnOnce(&[ScopeChange]) -> Result<(), E>,
 ) -> Result<Vec<ScopeChange>, ReplaceError<E>>
@@ -46,65 +57,33 @@ where
     I: Iterator<Item = Result<(SerialNumber, Revocation), E>>,
 {
     unfinished::finish(db)?;
-    let result = (|| {
-        let (mut merged, mut changes) = (Vec::with_capacity(replacements.len()), Vec::new());
-        for (next, retention, entries) in replacements {
-            let distribution_point_number = if next.key.distribution_point.is_empty() {
-                None
-            } else {
-                // A crash after this leaves a number for a name that no scope has yet: harmless.
-                let name = &next.key.distribution_point;
-                let number = registry::number_for_name(db, NumberKind::DistributionPoint, name)?;
-                Some(DistributionPointNumber(number))
-            };
-            let held = registry::scope(db, &next.key)?.map(|record| record.number);
+    finishing(db, || {
+        let mut all = Vec::with_capacity(replacements.len());
+        for Replacement { next, retention, entries, sketch } in replacements {
             // A crash up to the commit leaves the old state: nothing is written, or files that are not part
             // of the store, or rows without a record.
-            let mut difference = Difference::of(db, held, next.key.issuer);
-            let moment = Moment { now: next.this_update, retention };
-            changes.push(merge(db, held, entries, moment, &mut difference)?);
-            merged.push((next, distribution_point_number, difference));
+            let mut ready = Ready::new(db, next, sketch)?;
+            let moment = Moment { now: ready.next.this_update, retention };
+            let mut rows = ScopeRows::new(db, ready.difference.held)?;
+            ready.merged = merge(|| rows.take(), entries, moment, &mut ready.difference)?;
+            all.push(ready);
         }
-        approve(&changes).map_err(ReplaceError::Source)?;
-        let mut batch = db.batch()?;
-        let mut touched = Touched::nothing();
-        let mut is_any_overlaid = false;
-        for ((next, distribution_point_number, difference), change) in merged.into_iter().zip(&changes) {
-            touched.include(&difference.touched);
-            // A first CRL may be what others waited for; and which of two layers, or of two keys' CRLs,
-            // counts for a serial number may turn without a row of it being changed.
-            if difference.held.is_none()
-                || registry::scope(db, &next.key.of_layer(Layer::Delta))?.is_some()
-                || registry::has_other_keys(db, &next.key)?
-            {
-                touched.issuer(next.key.issuer);
-            }
-            // The scopes are of different issuers, so no status row is written twice into this batch.
-            let (scope, is_overlaid) = difference.write(&mut batch)?;
-            is_any_overlaid |= is_overlaid;
-            let record = ScopeRecord {
-                number: scope,
-                distribution_point_number,
-                crl: next,
-                entries: change.entries,
-                retained: change.retained_in_all,
-            };
-            batch.put_meta(&number_key(b'S', scope.0), &encode_record(&record));
-            batch.put_meta(&scope_key(&record.crl.key), &scope.0.to_be_bytes());
-        }
-        // The one step. Before it the old CRL, after it the new one; there is nothing between, for
-        // readers and crashes alike. Where it is only ordered, a machine that stops before the next sync loses
-        // it with all that came after: the mark of staged rows was synced, so these are swept.
-        db.epochs().commit(&touched, || batch.commit(durability))?;
-        Ok((changes, is_any_overlaid))
-    })();
-    match result {
-        Ok((changes, is_any_overlaid)) => {
+        commit(db, all, durability, approve)
+    })
+}
+
+/// Does what ends with a commit, or with none; and then what a writer leaves to be finished.
+pub(super) fn finishing<T, E>(
+    db: &Db,
+    write: impl FnOnce() -> Result<(T, bool), ReplaceError<E>>,
+) -> Result<T, ReplaceError<E>> {
+    match write() {
+        Ok((result, is_any_overlaid)) => {
             if is_any_overlaid {
                 // The new CRL is in force. What cannot be folded now, the next writer folds.
                 let _ = unfinished::finish(db);
             }
-            Ok(changes)
+            Ok(result)
         }
         Err(why) => {
             // The old CRL is in force. What cannot be swept now, the next writer sweeps.
@@ -114,6 +93,93 @@ where
     }
 }
 
+/// A CRL that was compared with what is held.
+pub(super) struct Ready<'a> {
+    pub next: ScopeRecordDraft,
+    distribution_point_number: Option<DistributionPointNumber>,
+    pub difference: Difference<'a>,
+    pub merged: Merged,
+    sketch: Option<Sketch>,
+}
+
+impl<'a> Ready<'a> {
+    /// Not compared yet.
+    pub fn new(db: &'a Db, next: ScopeRecordDraft, sketch: Option<Sketch>) -> Result<Self, StoreError> {
+        let distribution_point_number = if next.key.distribution_point.is_empty() {
+            None
+        } else {
+            // A crash after this leaves a number for a name that no scope has yet: harmless.
+            let name = &next.key.distribution_point;
+            let number = registry::number_for_name(db, NumberKind::DistributionPoint, name)?;
+            Some(DistributionPointNumber(number))
+        };
+        let held = registry::scope(db, &next.key)?.map(|record| record.number);
+        let difference = Difference::of(db, held, next.key.issuer);
+        Ok(Self { next, distribution_point_number, difference, merged: Merged::default(), sketch })
+    }
+
+    /// The sketch, if the next CRL may be compared with it: it is of a complete CRL, each of whose serials
+    /// stands there once and has the row that its entry says.
+    fn usable_sketch(&self) -> Option<&Sketch> {
+        let Merged { change, is_contradicted, .. } = &self.merged;
+        let is_complete = self.next.key.layer == Layer::Complete;
+        self.sketch
+            .as_ref()
+            .filter(|sketch| is_complete && !is_contradicted && sketch.entries() == change.entries)
+    }
+}
+
+/// Writes what is ready in one step, if `approve` lets it pass. The changes, and whether any rows are laid over
+/// others.
+pub(super) fn commit<E>(
+    db: &Db,
+    all: Vec<Ready<'_>>,
+    durability: Durability,
+    approve: impl FnOnce(&[ScopeChange]) -> Result<(), E>,
+) -> Result<(Vec<ScopeChange>, bool), ReplaceError<E>> {
+    let changes: Vec<ScopeChange> = all.iter().map(|ready| ready.merged.change).collect();
+    approve(&changes).map_err(ReplaceError::Source)?;
+    let mut batch = db.batch()?;
+    let mut touched = Touched::nothing();
+    let mut is_any_overlaid = false;
+    for ready in all {
+        touched.include(&ready.difference.touched);
+        let held = ready.difference.held;
+        // A first CRL may be what others waited for; and which of two layers, or of two keys' CRLs,
+        // counts for a serial number may turn without a row of it being changed.
+        if held.is_none()
+            || registry::scope(db, &ready.next.key.of_layer(Layer::Delta))?.is_some()
+            || registry::has_other_keys(db, &ready.next.key)?
+        {
+            touched.issuer(ready.next.key.issuer);
+        }
+        let sketch = ready.usable_sketch().cloned();
+        let Ready { next, distribution_point_number, difference, merged, .. } = ready;
+        // The scopes are of different issuers, so no status row is written twice into this batch.
+        let (scope, is_overlaid) = difference.write(&mut batch)?;
+        is_any_overlaid |= is_overlaid;
+        match sketch {
+            Some(sketch) => sketch.put(db, &mut batch, scope, next.crl_sha256, merged.oldest_retained)?,
+            None if held.is_some() => sketch::delete(db, &mut batch, scope)?,
+            None => {}
+        }
+        let record = ScopeRecord {
+            number: scope,
+            distribution_point_number,
+            crl: next,
+            entries: merged.change.entries,
+            retained: merged.change.retained_in_all,
+        };
+        batch.put_meta(&number_key(b'S', scope.0), &encode_record(&record));
+        batch.put_meta(&scope_key(&record.crl.key), &scope.0.to_be_bytes());
+    }
+    // The one step. Before it the old CRL, after it the new one; there is nothing between, for
+    // readers and crashes alike. Where it is only ordered, a machine that stops before the next sync loses
+    // it with all that came after: the mark of staged rows was synced, so these are swept.
+    db.epochs().commit(&touched, || batch.commit(durability))?;
+    Ok((changes, is_any_overlaid))
+}
+
 /// What [`replace`] would change. Writes nothing.
 pub fn compare<E>(
     db: &Db,
@@ -121,8 +187,9 @@ pub fn compare<E>(
     entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
     retention: Retention,
 ) -> Result<ScopeChange, ReplaceError<E>> {
-    let held = registry::scope(db, &next.key)?.map(|record| record.number);
-    merge(db, held, entries, Moment { now: next.this_update, retention }, &mut Nowhere)
+    let mut rows = ScopeRows::new(db, registry::scope(db, &next.key)?.map(|record| record.number))?;
+    let moment = Moment { now: next.this_update, retention };
+    Ok(merge(|| rows.take(), entries, moment, &mut Nowhere)?.change)
 }
 
 /// Takes the scope away with all its rows, retained ones too. Whether there was one. Under the writer's lock.
@@ -132,6 +199,7 @@ pub fn remove(db: &Db, key: &ScopeKey) -> Result<bool, StoreError> {
     let mut batch = db.batch()?;
     batch.delete_meta(&scope_key(key));
     batch.delete_meta(&number_key(b'S', record.number.0));
+    sketch::delete(db, &mut batch, record.number)?;
     batch.put_meta(&number_key(b'P', record.number.0), &encode_unrecorded(key.issuer, None));
     let mut touched = Touched::nothing();
     touched.issuer(key.issuer);
@@ -212,14 +280,14 @@ impl<'a> Difference<'a> {
 
 /// When the new CRL is of, and how long what it does not list is kept.
 #[derive(Clone, Copy)]
-struct Moment {
-    now: UnixTime,
-    retention: Retention,
+pub struct Moment {
+    pub now: UnixTime,
+    pub retention: Retention,
 }
 
 impl Moment {
     /// Whether a row that is retained since then may go.
-    fn is_over(self, since: UnixTime) -> bool {
+    pub fn is_over(self, since: UnixTime) -> bool {
         match self.retention {
             Retention::WithoutEnd => false,
             Retention::Seconds(seconds) => self.now.since(since) > seconds,
@@ -227,100 +295,119 @@ impl Moment {
     }
 }
 
+/// What a merge found.
+#[derive(Default)]
+pub(super) struct Merged {
+    pub change: ScopeChange,
+    /// Since when the oldest row is retained that still is.
+    pub oldest_retained: Option<UnixTime>,
+    /// Whether a row says otherwise than its entry: permanent, and the entry a hold.
+    is_contradicted: bool,
+}
+
 /// Walks the entries and the rows of the scope side by side, and gives what differs to `difference`.
-fn merge<E>(
-    db: &Db,
-    held: Option<ScopeNumber>,
+pub(super) fn merge<E>(
+    mut rows: impl FnMut() -> Result<Option<Row>, StoreError>,
     entries: impl Iterator<Item = Result<(SerialNumber, Revocation), E>>,
     moment: Moment,
     difference: &mut impl Differences,
-) -> Result<ScopeChange, ReplaceError<E>> {
-    let mut change = ScopeChange::default();
-    let mut rows = ScopeRows::new(db, held)?;
-    let mut row = rows.take()?;
+) -> Result<Merged, ReplaceError<E>> {
+    let mut merging = Merging { moment, difference, merged: Merged::default() };
+    let mut row = rows()?;
     let mut before = None;
     for entry in entries {
         let (serial, revocation) = entry.map_err(ReplaceError::Source)?;
-        change.entries += 1;
+        let position = merging.change().entries + 1;
+        merging.change().entries = position;
         if before.is_some_and(|before| before >= serial) {
-            return Err(ReplaceError::OutOfOrder { position: change.entries });
+            return Err(ReplaceError::OutOfOrder { position });
         }
         before = Some(serial);
         while let Some((gone, body)) = row
             && gone < serial
         {
-            leave(gone, body, moment, difference, &mut change)?;
-            row = rows.take()?;
+            merging.leave(gone, body)?;
+            row = rows()?;
         }
         let body = Body::new(&revocation);
         match row {
             Some((same, held)) if same == serial => {
-                stay(serial, held, body, moment, difference, &mut change)?;
-                row = rows.take()?;
+                merging.stay(serial, held, body)?;
+                row = rows()?;
             }
-            _ => {
-                change.added += 1;
-                change.lifted += u64::from(revocation.is_removal());
-                difference.add(serial, Some(body))?;
-            }
+            _ => merging.come(serial, body)?,
         }
     }
     while let Some((gone, body)) = row {
-        leave(gone, body, moment, difference, &mut change)?;
-        row = rows.take()?;
+        merging.leave(gone, body)?;
+        row = rows()?;
     }
-    Ok(change)
+    Ok(merging.merged)
 }
 
-/// A row whose entry is not in the new CRL. Permanent means permanent: only a hold is lifted, and what a
-/// delta CRL said of one.
-fn leave(
-    serial: SerialNumber,
-    held: Body,
+/// A merge under way.
+struct Merging<'a, D> {
     moment: Moment,
-    difference: &mut impl Differences,
-    change: &mut ScopeChange,
-) -> Result<(), StoreError> {
-    if let Some(since) = held.retained_since() {
-        if moment.is_over(since) {
-            change.expired += 1;
-            return difference.add(serial, None);
+    difference: &'a mut D,
+    merged: Merged,
+}
+
+impl<D: Differences> Merging<'_, D> {
+    fn change(&mut self) -> &mut ScopeChange {
+        &mut self.merged.change
+    }
+
+    /// An entry whose serial has no row.
+    fn come(&mut self, serial: SerialNumber, body: Body) -> Result<(), StoreError> {
+        self.change().added += 1;
+        self.change().lifted += u64::from(body.revocation().is_removal());
+        self.difference.add(serial, Some(body))
+    }
+
+    /// A row whose entry is not in the new CRL. Permanent means permanent: only a hold is lifted, and what a
+    /// delta CRL said of one.
+    fn leave(&mut self, serial: SerialNumber, held: Body) -> Result<(), StoreError> {
+        if let Some(since) = held.retained_since() {
+            if self.moment.is_over(since) {
+                self.change().expired += 1;
+                return self.difference.add(serial, None);
+            }
+            self.change().unchanged += 1;
+            self.retain(since);
+            return Ok(());
         }
-        change.unchanged += 1;
-        change.retained_in_all += 1;
-        return Ok(());
+        if !held.is_permanent() {
+            self.change().released += 1;
+            return self.difference.add(serial, None);
+        }
+        self.change().retained += 1;
+        self.retain(self.moment.now);
+        self.difference.add(serial, Some(held.retained(self.moment.now)))
     }
-    if !held.is_permanent() {
-        change.released += 1;
-        return difference.add(serial, None);
-    }
-    change.retained += 1;
-    change.retained_in_all += 1;
-    difference.add(serial, Some(held.retained(moment.now)))
-}
 
-/// A row whose entry is in the new CRL as `body`.
-fn stay(
-    serial: SerialNumber,
-    held: Body,
-    body: Body,
-    moment: Moment,
-    difference: &mut impl Differences,
-    change: &mut ScopeChange,
-) -> Result<(), StoreError> {
-    if held == body {
-        change.unchanged += 1;
-        return Ok(());
+    fn retain(&mut self, since: UnixTime) {
+        self.change().retained_in_all += 1;
+        let oldest = &mut self.merged.oldest_retained;
+        *oldest = Some(oldest.map_or(since, |oldest| oldest.min(since)));
     }
-    // A permanent revocation that is now called a hold would turn good when that entry goes away,
-    // so the permanent one is kept, as if its entry had gone away already, and for as long.
-    let is_over = held.retained_since().is_some_and(|since| moment.is_over(since));
-    if held.is_permanent() && !body.is_permanent() && !is_over {
-        return leave(serial, held, moment, difference, change);
+
+    /// A row whose entry is in the new CRL as `body`.
+    fn stay(&mut self, serial: SerialNumber, held: Body, body: Body) -> Result<(), StoreError> {
+        if held == body {
+            self.change().unchanged += 1;
+            return Ok(());
+        }
+        // A permanent revocation that is now called a hold would turn good when that entry goes away,
+        // so the permanent one is kept, as if its entry had gone away already, and for as long.
+        let is_over = held.retained_since().is_some_and(|since| self.moment.is_over(since));
+        if held.is_permanent() && !body.is_permanent() && !is_over {
+            self.merged.is_contradicted = true;
+            return self.leave(serial, held);
+        }
+        self.change().changed += 1;
+        self.change().lifted += u64::from(body.revocation().is_removal());
+        self.difference.add(serial, Some(body))
     }
-    change.changed += 1;
-    change.lifted += u64::from(body.revocation().is_removal());
-    difference.add(serial, Some(body))
 }
 
 /// The rows of a scope, in ascending order of serial number.

@@ -13,6 +13,7 @@ use super::format::{encode_record, number_key, scope_key};
 use super::registry;
 use super::replace::{self, Difference, Differences as _, ScopeRows};
 use super::scope::{ScopeKey, ScopeRecord};
+use super::sketch;
 use super::unfinished;
 use super::{IssuerNumber, Store};
 use crate::x509::{Revocation, SerialNumber};
@@ -116,6 +117,8 @@ fn write(db: &Db, earlier: &Db, held: &ScopeRecord, before: ScopeRecord) -> Resu
     touched.issuer(held.issuer());
     let mut batch = db.batch()?;
     let (scope, _) = difference.write(&mut batch)?;
+    // It sums the entries of the CRL that is taken back.
+    sketch::delete(db, &mut batch, held.number)?;
     let record =
         ScopeRecord { number: scope, distribution_point_number: held.distribution_point_number, ..before };
     batch.put_meta(&number_key(b'S', scope.0), &encode_record(&record));

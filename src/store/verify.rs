@@ -24,6 +24,7 @@ use super::format::{
 };
 use super::replace::ScopeRows;
 use super::scope::{ScopeNumber, ScopeRecord};
+use super::sketch;
 use super::{Store, StoreOptions};
 use crate::x509::SerialNumber;
 use std::collections::{BTreeMap, HashSet};
@@ -222,6 +223,7 @@ impl<'a, P: FnMut(u64)> Verifier<'a, P> {
                 SegmentRow::decode(value)?;
             }
             b'R' => {}
+            b'Q' | b'q' => sketch::check_row(key, value)?,
             _ => return Err(UNKNOWN),
         }
         Ok(())

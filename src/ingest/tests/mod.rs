@@ -6,6 +6,7 @@ mod deltas;
 mod guarding;
 mod indirect;
 mod reading;
+mod refreshing;
 mod refusals;
 mod retiring;
 mod signed;
@@ -57,7 +58,7 @@ fn issuers_of(store: &Store, keys: Vec<Vec<IssuerKey>>) -> Vec<Issuer> {
 }
 
 /// Everything a store says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Answers {
     scopes: Vec<ScopeRecord>,
     rows: Vec<Rows>,
@@ -81,6 +82,8 @@ impl House {
         let small = StoreOptions {
             block_cache_bytes: 4 << 20,
             write_buffer_bytes: 1 << 20,
+            // Every CRL is a large one.
+            sketched_octets: 0,
             ..StoreOptions::default()
         };
         let store = Arc::new(Store::open(&folder.path().join("store"), &small).unwrap());

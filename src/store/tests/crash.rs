@@ -6,6 +6,7 @@
 
 use super::super::db::Durability;
 use super::super::format::{encode_unrecorded, number_key, scope_key as stored_key};
+use super::refreshing::{Way, sketched, take};
 use super::scopes::check_twins;
 use super::*;
 use std::io::{BufRead, BufReader, Read};
@@ -89,6 +90,15 @@ fn the_child() {
             let from = store.scope(&key).unwrap().map_or(0, |record| record.crl.crl_number[0]);
             for number in from + 1..=u8::MAX {
                 store.replace_scope(crl(&key, number), entries(&list(ROWS, number.into()))).unwrap();
+                println!("said {number}");
+            }
+        }
+        "refresh" => {
+            drop(store);
+            let store = Store::open(Path::new(&folder), &sketched()).unwrap();
+            let from = store.scope(&key).unwrap().map_or(0, |record| record.crl.crl_number[0]);
+            for number in from + 1..=u8::MAX {
+                take(&store, &crl(&key, number), &window(number), Retention::WithoutEnd, true).0.unwrap();
                 println!("said {number}");
             }
         }
@@ -248,6 +258,42 @@ fn trap32_on_a_full_disk_the_old_crl_stays_and_the_next_attempt_succeeds() {
         let next = held.unwrap_or(0) + 1;
         assert_eq!(kill_after("large", folder.path(), 2), next.to_string());
         assert!(large_crl_in(folder.path()) >= Some(next));
+    }
+}
+
+/// Ten go with each CRL, and as many come.
+fn window(number: u8) -> Vec<(SerialNumber, Revocation)> {
+    let from = 10 * u64::from(number);
+    (from..from + ROWS).map(|n| (SerialNumber::from(n), revoked(1, CrlReason::Superseded))).collect()
+}
+
+#[test]
+fn trap32_killed_while_refreshing_by_sketches_the_rows_and_the_sketch_are_of_one_crl() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 1..6 {
+        kill_after("refresh", folder.path(), round);
+        let store = Store::open(folder.path(), &sketched()).unwrap();
+        let issuer = store.find_issuer(b"ca").unwrap().unwrap();
+        let key = scope_key(issuer, "a");
+        let number = store.scope(&key).unwrap().unwrap().crl.crl_number[0];
+        let view = store.view().unwrap();
+        let (first, from) = (10, 10 * u64::from(number));
+        for n in 0..from + ROWS + 20 {
+            let found = rows(&view, issuer, &SerialNumber::from(n));
+            let retained: Vec<bool> = found.iter().map(|row| row.2).collect();
+            let expected: &[bool] = match n {
+                _ if n < first || n >= from + ROWS => &[],
+                _ if n < from => &[true],
+                _ => &[false],
+            };
+            assert_eq!(retained, expected, "serial {n} in CRL {number}");
+        }
+        assert_eq!(check_twins(&store) as u64, from - first + ROWS);
+        let next = crl(&key, number + 1);
+        let (change, way) = take(&store, &next, &window(number + 1), Retention::WithoutEnd, true);
+        let change = change.unwrap();
+        assert_eq!((change.added, change.retained, way), (10, 10, Way::Summed));
+        assert_eq!(change.retained_in_all, from + 10 - first);
     }
 }
 

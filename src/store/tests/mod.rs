@@ -3,12 +3,14 @@
 mod answers;
 mod copies;
 mod crash;
+mod failing;
 mod formats;
 mod inventories;
 mod large;
 mod measured;
 mod model;
 mod opening;
+mod refreshing;
 mod scopes;
 mod usage;
 

@@ -34,6 +34,8 @@ pub struct CrlHeader {
     pub issuer: Vec<u8>,
     pub this_update: UnixTime,
     pub next_update: Option<UnixTime>,
+    /// Octets of all entries.
+    pub entries_octets: u64,
 }
 
 /// One entry of `revokedCertificates`.

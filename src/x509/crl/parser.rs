@@ -215,7 +215,7 @@ impl CrlParser {
         let visible = octets.get(..signed_left).unwrap_or(octets);
         let whole = visible.len() == signed_left;
         let mut reader = Reader::new(visible);
-        let header = match read_header(&mut reader) {
+        let mut header = match read_header(&mut reader) {
             // Whether a nextUpdate or a list follows shows in the next octet.
             Ok(header) if !reader.is_empty() || whole => header,
             Ok(_) => return Ok(self.wait(octets)?),
@@ -240,6 +240,7 @@ impl CrlParser {
             if self.entries_end > self.signed_end {
                 return Err(self.malformed(DerError::Length).into());
             }
+            header.entries_octets = list as u64;
             self.place = Place::Entries;
         }
         // As in `wait`, so that what is accepted does not hang on the size of the pieces.
@@ -443,5 +444,5 @@ fn read_header(reader: &mut Reader<'_>) -> Result<CrlHeader, HeaderError> {
     let this_update = UnixTime::from_element(&reader.element()?)?;
     let next_update =
         if UnixTime::is_next(reader) { Some(UnixTime::from_element(&reader.element()?)?) } else { None };
-    Ok(CrlHeader { is_v2, signature_algorithm, issuer, this_update, next_update })
+    Ok(CrlHeader { is_v2, signature_algorithm, issuer, this_update, next_update, entries_octets: 0 })
 }
