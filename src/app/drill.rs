@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
 use crate::store::{
     DistributionPointNumber, Durability, Existing, Inventoried, IssuerNumber, Layer, ReadView, ReplaceError,
-    Retention, ScopeRecord, SerialBound, Store, StoreError, restore,
+    Replacement, Retention, ScopeRecord, SerialBound, Store, StoreError, restore,
 };
 use crate::x509::{CrlReason, Revocation, SerialNumber, UnixTime};
 use rustix::time::{ClockId, clock_gettime};
@@ -190,10 +190,8 @@ fn revoke(
     });
     let next =
         crate::store::ScopeRecordDraft { crl_sha256: [0xd1; 32], ingested_at: now, ..scope.crl.clone() };
-    let replaced =
-        store.replace_scopes_if(vec![(next, Retention::WithoutEnd, merged)], Durability::Ordered, |_| {
-            Ok::<_, StoreError>(())
-        });
+    let rehearsed = Replacement { next, retention: Retention::WithoutEnd, entries: merged, sketch: None };
+    let replaced = store.replace_scopes_if(vec![rehearsed], Durability::Ordered, |_| Ok::<_, StoreError>(()));
     let changes = replaced.map_err(|why| match why {
         ReplaceError::Source(why) | ReplaceError::Store(why) => AppError::Store(why),
         ReplaceError::OutOfOrder { .. } => AppError::Ended("the drill: its entries were not in order"),
