@@ -16,7 +16,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_help = "\
 Example:
-  ocsprey audit prove --config ocsprey.toml --issuer user-authentication --serial 5A0B0C --date 2026-11-22")]
+  ocsprey audit prove --config ocsprey.toml --issuer auth --serial 5A0B0C --date 2026-11-22")]
 pub struct ProveArgs {
     /// The configuration of the server that answered
     #[arg(long, value_name = "FILE")]

@@ -166,7 +166,8 @@ fn t41_metrics_name_causes_and_never_a_card_or_a_client() {
     }
     let text = get(&format!("{}/metrics", server.admin)).text();
     let known = [
-        "issuer", "result", "outcome", "le", "scope", "source", "reason", "worker", "tier", "kind", "version",
+        "issuer", "result", "outcome", "cause", "class", "le", "scope", "source", "reason", "worker", "tier",
+        "kind", "version",
     ];
     for labels in
         text.lines().filter_map(|line| line.split_once('{')?.1.split_once('}')).map(|(labels, _)| labels)
