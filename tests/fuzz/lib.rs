@@ -19,6 +19,8 @@ pub mod x509;
 
 #[path = "../../src/http/ocsp_get.rs"]
 mod ocsp_get;
+#[path = "../../src/verifiers/network.rs"]
+mod network;
 
 /// What the configuration knows of `ingest`: two records of options.
 pub mod ingest {
@@ -73,6 +75,104 @@ pub mod store {
         #[default]
         WithoutEnd,
         Seconds(i64),
+    }
+}
+
+/// And of `audit`.
+pub mod audit {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum KeyPeriod {
+        #[default]
+        Day,
+        Month,
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum WhenFull {
+        #[default]
+        Refuse,
+        Gap,
+    }
+}
+
+/// And of `http`.
+pub mod http {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum ClientCertificates {
+        #[default]
+        Required,
+        Optional,
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum OldestTls {
+        #[default]
+        Tls12,
+        Tls13,
+    }
+}
+
+/// And of `cli`.
+pub mod cli {
+    pub use crate::inventory::distribution_point;
+}
+
+/// And of `verifiers`: networks as they are, and records of what holds for whom.
+pub mod verifiers {
+    pub use crate::network::{Network, NetworkError};
+
+    use crate::asn1::DerError;
+    use crate::x509::canonical_name;
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct Allowance {
+        pub per_second: Option<NonZeroU32>,
+        pub per_day: Option<u64>,
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Bulk {
+        pub from: u32,
+        pub until: u32,
+        pub allowance: Allowance,
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct Enumeration {
+        pub tolerated: u32,
+        pub forgotten: Duration,
+        pub pause: Duration,
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum SignedRequests {
+        #[default]
+        Ignored,
+        Verified,
+        Required,
+    }
+
+    #[derive(Debug, Clone, PartialEq, Eq, Default)]
+    pub struct Policy {
+        pub signed_requests: SignedRequests,
+        pub on_behalf_of: Option<String>,
+        pub enumeration: Enumeration,
+    }
+
+    /// The octets themselves: no hash is at hand here.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub struct CertificateKey(Vec<u8>);
+
+    impl CertificateKey {
+        pub fn of_fingerprint(fingerprint: [u8; 32]) -> Self {
+            Self(fingerprint.to_vec())
+        }
+
+        pub fn of_names(issuer: &[u8], subject: &[u8]) -> Result<Self, DerError> {
+            Ok(Self([canonical_name(issuer)?, canonical_name(subject)?].concat()))
+        }
     }
 }
 
@@ -185,7 +285,7 @@ pub fn configuration(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     match config::Config::from_text(Path::new("/etc/ocsprey/ocsprey.toml"), text) {
         Ok(config) => {
-            assert!(!config.issuers.is_empty() && !config.server.listen.is_empty());
+            assert!(!config.issuers.is_empty() && config.server.listeners().next().is_some());
             for issuer in &config.issuers {
                 assert_eq!(config.issuer(&issuer.name), Some(issuer), "names are unique");
             }
