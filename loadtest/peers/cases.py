@@ -22,6 +22,8 @@ class Case:
     once: bool = False
     # Also in an open loop at 70 % of what it gave in the closed one.
     open_loop: bool = False
+    # The generator sleeps while no answer is there, and the server pays for waking it.
+    asleep: bool = False
 
 
 GET = ("--get-share", "1")
@@ -43,6 +45,11 @@ ALL = (
     Case("unknown issuer", "ocsprey", status="unauthorized", stranger=True),
     Case("bare malformed", "bare", "one", "one", load=MALFORMED, status="malformedRequest"),
     Case("malformed", "ocsprey", load=MALFORMED, status="malformedRequest"),
+    # What of this a client adds that has to be woken.
+    Case("bare post asleep", "bare", "one", "one", asleep=True),
+    Case("cached post asleep", "ocsprey", "cached", "cached", asleep=True),
+    Case("presigned asleep", "ocsprey", pki="stored", once=True, asleep=True),
+    Case("p256 asleep", "ocsprey", once=True, asleep=True),
     # Peers.
     Case("go memory", "go memory", "peer", "peer", open_loop=True),
     Case("go live", "go live", "peer", "peer", open_loop=True),

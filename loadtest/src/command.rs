@@ -8,7 +8,7 @@
 use crate::compare;
 use crate::drive::Job;
 use crate::page;
-use crate::plan::{ClientPlan, HashMix, Http, Loop, Order, Phase, Plan};
+use crate::plan::{ClientPlan, HashMix, Http, Loop, Order, Phase, Plan, Waits};
 use crate::progress::Progress;
 use crate::run::{self, Watch};
 use crate::serials::Serials;
@@ -109,6 +109,9 @@ struct Changes {
     /// A new connection for each request
     #[arg(long)]
     no_keep_alive: bool,
+    /// Never sleep while waiting, so that the responder is not charged for waking; takes a core a thread
+    #[arg(long)]
+    awake: bool,
     /// HTTP/2 instead of HTTP/1.1
     #[arg(long)]
     http2: bool,
@@ -335,6 +338,9 @@ impl Changes {
         set(&mut load.timeout_seconds, self.timeout);
         set(&mut load.seed, self.seed);
         load.keep_alive &= !self.no_keep_alive;
+        if self.awake {
+            load.waits = Waits::Awake;
+        }
         if self.http2 {
             load.http = Http::Two;
         }
