@@ -1,7 +1,7 @@
 //! The intake: one thread that takes in CRLs and inventories, reloads, and publishes.
 //!
 //! It is the only writer. It looks at the sources every [`LOOK_EVERY`], does what it is asked through
-//! its channel in between, and owns everything that changes with a reload. Requests never wait for it, and
+//! its channel in between ([`by_hand`]), and owns everything that changes with a reload. Requests never wait for it, and
 //! it never waits for a server: URLs are fetched by threads of their own. What was refused is in
 //! [`quarantine`](super::quarantine).
 
@@ -10,6 +10,8 @@
     clippy::disallowed_methods,
     reason = "the write side: it times its own work and shares its state with the status page, never with requests"
 )]
+
+mod by_hand;
 
 use super::Fault;
 use super::copies::Precautions;
@@ -22,7 +24,7 @@ use super::restart;
 use super::signer_life::SignerLife;
 use crate::clock::Clock;
 use crate::config::{Config, CrlSource};
-use crate::http::{Gate, QuarantineStatus, Refusal, Tls};
+use crate::http::{Gate, Order, QuarantineStatus, Refusal, Tls};
 use crate::ingest::{
     Arrival, Ingest, IngestOptions, Judge, Manner, Outcome, Refused, Report, SourceReport, Sources,
 };
@@ -32,7 +34,6 @@ use crate::store::{Store, StoreError};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,6 +58,8 @@ const SUBMITTED: &str = "the submitted CRL";
 pub(super) enum Command {
     /// Take this CRL.
     Submit(Submitted),
+    /// Do this with what is held.
+    Order(Ordered),
     /// Read the configuration again.
     Reload,
     Stop,
@@ -67,6 +70,12 @@ pub(super) struct Submitted {
     pub crl: Bytes,
     pub manner: Manner,
     pub arrived: SystemTime,
+    pub answer: oneshot::Sender<Result<serde_json::Value, Refusal>>,
+}
+
+/// What somebody ordered.
+pub(super) struct Ordered {
+    pub order: Order,
     pub answer: oneshot::Sender<Result<serde_json::Value, Refusal>>,
 }
 
@@ -186,14 +195,8 @@ impl Intake {
         match command {
             Command::Stop => {}
             Command::Reload => self.reload(),
-            Command::Submit(submitted) => {
-                let result = self.submit(&submitted);
-                // Visible before it is reported.
-                self.publish_now();
-                self.show();
-                // Whoever asked may be gone; the CRL is in all the same.
-                let _ = submitted.answer.send(result);
-            }
+            Command::Submit(submitted) => self.take_submitted(submitted),
+            Command::Order(ordered) => self.carry_out(ordered),
         }
     }
 
@@ -296,34 +299,6 @@ impl Intake {
         }
         self.tell(&arrival.to_string(), &outcome, started, arrived);
         self.sources.conclude(arrival, outcome.as_ref().map(Some));
-    }
-
-    fn submit(&mut self, submitted: &Submitted) -> Result<serde_json::Value, Refusal> {
-        let started = Instant::now();
-        self.precautions.before(&self.shared.store, submitted.manner, self.shared.clock.now());
-        let taken = self.ingest.refresh(Cursor::new(&submitted.crl), submitted.manner);
-        // Whoever brought it throws it away once it is reported.
-        let outcome = taken.and_then(|report| Ok(self.ingest.settle().map(|()| report)?));
-        if submitted.manner != Manner::Rehearsed {
-            self.tell(SUBMITTED, &outcome, started, submitted.arrived);
-        }
-        if let Ok(report) = &outcome
-            && report.is_applied()
-        {
-            if submitted.manner == Manner::Forced {
-                tracing::warn!(issuer = report.issuer_name, "a CRL was taken in without asking the guard");
-            }
-            // It may be one that stands refused at its source: with another look that ends.
-            for name in self.quarantine.sources() {
-                self.sources.retry(&Arrival::File(name.into()));
-                self.sources.retry(&Arrival::Url(name.to_owned()));
-            }
-        }
-        match outcome {
-            Ok(report) => Ok(super::status::report_json(&report, started.elapsed())),
-            Err(why) if why.is_ours() => Err(Refusal::Unavailable(why.to_string())),
-            Err(why) => Err(Refusal::Unacceptable(format!("the CRL {why}"))),
-        }
     }
 
     /// Logs and counts what became of a CRL, and puts a refused one into quarantine.

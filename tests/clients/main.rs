@@ -11,6 +11,7 @@
 
 mod audit;
 mod broken_configurations;
+mod by_hand;
 mod copies;
 mod crash;
 mod futex;
