@@ -12,6 +12,7 @@
 )]
 
 mod by_hand;
+mod sweep;
 
 use super::Fault;
 use super::copies::Precautions;
@@ -38,6 +39,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+use sweep::Sweep;
 use tokio::sync::oneshot;
 
 /// How often files and folders are looked at: a new CRL is seen after half of this on average.
@@ -126,6 +128,15 @@ impl Shared {
     }
 }
 
+/// What became of an arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// It was taken in, or refused, and that was told.
+    Done,
+    /// It waits for another CRL, which may be on its way.
+    PutOff,
+}
+
 /// The intake, owned by its thread.
 pub(super) struct Intake {
     shared: Arc<Shared>,
@@ -200,7 +211,7 @@ impl Intake {
         }
     }
 
-    /// Takes what is new at the sources. Commands are not kept waiting for longer than one CRL.
+    /// Takes what is new at the sources. Commands wait for no more than the CRL that is being taken in.
     fn look(&mut self, commands: &Receiver<Command>) {
         if let Err(faults) = self.inventories.load(&self.shared.store, |_| {}) {
             for fault in faults {
@@ -217,8 +228,11 @@ impl Intake {
                 self.sources.retry(&arrival);
             }
         }
-        for arrival in self.sources.look() {
-            self.take(&arrival);
+        let mut sweep = Sweep::begin(|| self.sources.look());
+        while let Some(arrival) = sweep.next() {
+            if self.take(&arrival, sweep.may_put_off(&arrival)) == Taken::PutOff {
+                sweep.put_off(arrival);
+            }
             if self.unpublished.is_some_and(|since| since.elapsed() >= PUBLISH_EVERY) {
                 self.publish_now();
             }
@@ -229,6 +243,7 @@ impl Intake {
                 Ok(command) => self.obey(command),
                 Err(_) => {}
             }
+            sweep.look_now_and_then(|| self.sources.look());
         }
         let Self { quarantine, partitions, sources, .. } = self;
         quarantine.keep(|source| source == SUBMITTED || sources.knows(source));
@@ -278,11 +293,14 @@ impl Intake {
         state.missing.clone_from(self.partitions.missing());
     }
 
-    fn take(&mut self, arrival: &Arrival) {
+    fn take(&mut self, arrival: &Arrival, may_put_off: bool) -> Taken {
         let started = Instant::now();
         let mut arrived = SystemTime::now();
         let outcome = match self.sources.open(arrival) {
-            Ok(None) => return self.sources.conclude(arrival, Ok(None)),
+            Ok(None) => {
+                self.sources.conclude(arrival, Ok(None));
+                return Taken::Done;
+            }
             Ok(Some(content)) => {
                 // What lay there before the process began came with its beginning.
                 arrived = content.arrived.max(self.started.1);
@@ -291,14 +309,19 @@ impl Intake {
             }
             Err(why) => Err(Refused::Read(why)),
         };
+        // URLs have a schedule of their own.
         if let (Err(why), Arrival::File(_)) = (&outcome, arrival)
             && why.may_pass()
         {
-            // URLs have a schedule of their own.
+            if may_put_off && !why.is_ours() {
+                self.sources.retry(arrival);
+                return Taken::PutOff;
+            }
             self.retry.push(arrival.clone());
         }
         self.tell(&arrival.to_string(), &outcome, started, arrived);
         self.sources.conclude(arrival, outcome.as_ref().map(Some));
+        Taken::Done
     }
 
     /// Logs and counts what became of a CRL, and puts a refused one into quarantine.

@@ -26,4 +26,5 @@ mod refused_crls;
 mod sample_configuration;
 mod signers;
 mod support;
+mod sweep;
 mod urls;

@@ -42,6 +42,9 @@ authorityKeyIdentifier = keyid
 issuingDistributionPoint = critical,@point_b
 [point_b]
 fullname = URI:http://crl.example/b
+[delta_from_5]
+authorityKeyIdentifier = keyid
+2.5.29.27 = critical,DER:020105
 [authority]
 basicConstraints = critical,CA:TRUE
 keyUsage = critical,keyCertSign,cRLSign
@@ -95,8 +98,8 @@ pub struct Crl<'a> {
     pub entries: &'a [(&'a str, &'a str)],
     /// When each of them was revoked, as UTCTime.
     pub revoked: &'a str,
-    /// `crl`, `critical` with an extension that nobody knows, `partition_a` or `partition_b` of a distribution
-    /// point.
+    /// `crl`, `critical` with an extension that nobody knows, `partition_a` or `partition_b` of a distribution point,
+    /// `delta_from_5`.
     pub extensions: &'a str,
 }
 
