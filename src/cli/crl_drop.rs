@@ -18,8 +18,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_help = "\
 Examples:
-  ocsprey crl drop --admin http://127.0.0.1:9090 --issuer signature --scope \"CN=Old-machi CRLDP,OU=Tokyo-to,C=JP\"
-  ocsprey crl drop --config ocsprey.toml --issuer signature --scope everything        no server running")]
+  ocsprey crl drop --admin http://127.0.0.1:9090 --issuer auth --scope \"CN=Old-machi,C=JP\"
+  ocsprey crl drop --config ocsprey.toml --issuer auth --scope everything     no server running")]
 pub struct DropArgs {
     /// The configuration whose store holds it; no server may be running on it
     #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]

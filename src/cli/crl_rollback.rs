@@ -19,9 +19,9 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_help = "\
 Examples:
-  ocsprey crl rollback --admin http://127.0.0.1:9090 --issuer signature
-  ocsprey crl rollback --admin http://127.0.0.1:9090 --issuer signature --from monday     below its store.backups
-  ocsprey crl rollback --config ocsprey.toml --issuer signature --from /backup/monday     no server running")]
+  ocsprey crl rollback --admin http://127.0.0.1:9090 --issuer auth
+  ocsprey crl rollback --admin http://127.0.0.1:9090 --issuer auth --from monday
+  ocsprey crl rollback --config ocsprey.toml --issuer auth     no server running")]
 pub struct RollbackArgs {
     /// The configuration whose store holds it; no server may be running on it
     #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]

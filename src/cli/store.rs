@@ -122,7 +122,8 @@ fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
     let existing = if args.replace { Existing::MoveAside } else { Existing::Refuse };
     let progress = Progress::of("verifying the copy", "rows", None);
     let restored = app::restore_store(&config, &args.from, existing, |rows| progress.advance(rows));
-    let restored = restored.map_err(|why| super::app_failure(&config.file, why))?;
+    let instead = "stop it first: a store is not replaced under a server";
+    let restored = restored.map_err(|why| super::app_failure_or(&config.file, why, instead))?;
     progress.done("ended");
     let mut said = format!("{}: restored, {}", config.store.path.display(), counts(&restored.verification));
     if let Some(aside) = restored.moved_aside {

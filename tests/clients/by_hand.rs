@@ -294,3 +294,35 @@ fn a_crl_is_taken_back_from_a_running_server_and_every_answer_is_true_at_once() 
     assert!(said.out.contains("its end was taken back; in force is the CRL number 7 of"), "{said:#?}");
     assert_eq!(number(&server), "7");
 }
+
+/// One process writes a store. Who comes second is told what to do instead, and has changed nothing.
+#[test]
+fn every_command_that_would_write_the_store_of_a_running_server_says_what_to_do_instead() {
+    let server = Server::start(partitioned().into_dir());
+    let before = status(&server)["issuers"].clone();
+    fs::write(server.path("issued.txt"), "1001\n").unwrap();
+    for (command, instead) in [
+        (&["serve"][..], "each server has a store of its own"),
+        (&["crl", "ingest"], "--admin URL"),
+        (&["crl", "drop", "--issuer", "test", "--scope", A, "--force"], "--admin URL"),
+        (&["crl", "rollback", "--issuer", "test"], "--admin URL"),
+        (&["inventory", "load", "--issuer", "test", "issued.txt"], "reload the server"),
+        (&["presign"], "by itself"),
+        (&["store", "backup", "--to", "here"], "--admin URL"),
+        (&["store", "restore", "--from", "crl", "--replace"], "there is no backup"),
+        (&["drill", "--issuer", "test"], "--from DIR"),
+    ] {
+        let said = ocsprey(server.dir(), &[command, &["--config", "ocsprey.toml"]].concat());
+        fails_with(&said, instead);
+        assert!(
+            command.contains(&"restore") || said.err.contains("another ocsprey process has it open"),
+            "{said:#?}"
+        );
+    }
+    // And who only reads is not kept out.
+    for command in [&["status"][..], &["store", "verify"], &["crl", "ingest", "--dry-run"], &["check"]] {
+        let said = ocsprey(server.dir(), &[command, &["--config", "ocsprey.toml"]].concat());
+        assert_eq!(said.code, Some(0), "{said:#?}");
+    }
+    assert_eq!(status(&server)["issuers"], before);
+}
