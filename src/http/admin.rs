@@ -4,6 +4,7 @@
 //! runtime of its own and may take its time. It has no access control but its address: it belongs
 //! on the loopback interface or behind something that knows who asks.
 
+use super::explanation::Explanation;
 use super::history::History;
 use super::listener::{Limits, Serve};
 use super::ocsp_post::{BodyRefusal, collect};
@@ -33,22 +34,6 @@ pub type StatusSource = Arc<dyn Fn() -> Status + Send + Sync>;
 
 /// Explains the answers to a serial number, one for each CA key; or says why it is none.
 pub type ExplainSource = Arc<dyn Fn(&str) -> Result<Vec<Explanation>, String> + Send + Sync>;
-
-/// What is answered about one serial number, and why. For a page; kept nowhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
-    pub issuer: String,
-    /// Which of the issuer's keys.
-    pub key: String,
-    /// The answer in a few words.
-    pub answer: String,
-    /// An answer about the certificate, rather than an error status.
-    pub is_answered: bool,
-    /// The rule that led to it.
-    pub because: String,
-    /// What it was decided from: names and facts.
-    pub facts: Vec<(String, String)>,
-}
 
 /// Gives the reasons why something is not well, where it is not.
 pub type HealthCheck = Arc<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
@@ -122,6 +107,13 @@ pub struct AdminSources {
     pub intake: Option<Arc<dyn CrlIntake>>,
 }
 
+/// For whom something is told.
+#[derive(Debug, Clone, Copy)]
+enum Medium {
+    Page,
+    Json,
+}
+
 /// Answers on the admin listener. Clones share everything.
 #[derive(Clone)]
 pub struct AdminService {
@@ -177,7 +169,7 @@ impl AdminService {
     }
 
     /// The serial number comes in the body, so that it is in no address, no history and no log.
-    async fn explain(&self, request: Request<Incoming>) -> Reply {
+    async fn explain(&self, request: Request<Incoming>, medium: Medium) -> Reply {
         let Ok(form) = collect(request.into_body(), FORM_OCTETS).await else {
             return last_words(StatusCode::BAD_REQUEST, "This is no form with a serial number in it.\n");
         };
@@ -186,7 +178,11 @@ impl AdminService {
             None => Err("There is no serial number in this form.".to_owned()),
         };
         let status = if explained.is_ok() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-        self.page(status, status_page::render_explained(&explained))
+        match (medium, explained) {
+            (Medium::Page, explained) => self.page(status, status_page::render_explained(&explained)),
+            (Medium::Json, Ok(explained)) => json_reply(status, &json!({ "explanations": explained })),
+            (Medium::Json, Err(why)) => refused(status, &why),
+        }
     }
 
     /// On a thread of its own: pages are answered meanwhile, and one backup is made at a time.
@@ -306,7 +302,12 @@ impl Serve for AdminService {
             ("/readyz", true, _) => health((self.sources.ready)()),
             ("/status", true, _) => self.status_page(request.uri().query()),
             ("/api/v1/status", true, _) => self.status_json(),
-            ("/status/explain", false, _) if request.method() == Method::POST => self.explain(request).await,
+            ("/status/explain", false, _) if request.method() == Method::POST => {
+                self.explain(request, Medium::Page).await
+            }
+            ("/api/v1/explain", false, _) if request.method() == Method::POST => {
+                self.explain(request, Medium::Json).await
+            }
             ("/api/v1/store/backup", false, _) if request.method() == Method::POST => {
                 self.back_up(request.uri().query()).await
             }
@@ -322,16 +323,15 @@ impl Serve for AdminService {
                 let intake = Arc::clone(intake);
                 self.submit(&*intake, request).await
             }
-            ("/status/explain" | "/api/v1/store/backup", _, _) | ("/api/v1/crls", _, Some(_)) => {
-                not_allowed("POST")
-            }
+            ("/status/explain" | "/api/v1/explain" | "/api/v1/store/backup", _, _)
+            | ("/api/v1/crls", _, Some(_)) => not_allowed("POST"),
             ("/" | "/metrics" | "/healthz" | "/readyz" | "/status" | "/api/v1/status", false, _) => {
                 not_allowed("GET, HEAD")
             }
             _ => last_words(
                 StatusCode::NOT_FOUND,
-                "There are /metrics, /healthz, /readyz, /status, /api/v1/status, /api/v1/log, POST /api/v1/crls and \
-                 POST /api/v1/store/backup here.\n",
+                "There are /metrics, /healthz, /readyz, /status, /api/v1/status, /api/v1/log, POST /api/v1/explain, \
+                 POST /api/v1/crls and POST /api/v1/store/backup here.\n",
             ),
         }
     }

@@ -13,6 +13,7 @@ mod audit;
 mod broken_configurations;
 mod copies;
 mod crash;
+mod explained;
 mod futex;
 mod gnutls;
 mod guard;
