@@ -45,7 +45,8 @@ soak: tools ## Measures CRLs at the scale of a nation, 20 GB in /tmp for an hour
 	tests/soak/run --ocsprey $(OCSPREY) --soak $(CARGO_TARGET_DIR)/release/examples/soak --load $(CARGO_TARGET_DIR)/release/ocsprey-load \
 		$(if $(ENTRIES),--entries $(ENTRIES)) $(if $(PARTS),--parts $(PARTS))
 
-interop: build tools-interop ## Lets ten clients, three web servers and pkilint judge every kind of answer; writes tests/interop/MATRIX.md
+interop: build tools-interop ## Lets ten clients, three web servers and pkilint judge every kind of answer, and Kubernetes' schemas the manifests; writes tests/interop/MATRIX.md
+	tests/interop/manifests
 	python3 tests/interop/run --ocsprey $(OCSPREY) --matrix tests/interop/MATRIX.md
 
 fuzz: tools ## Fuzzes each parser for SECONDS (600), then the state of CRLs and a million mutations over HTTP
