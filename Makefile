@@ -13,7 +13,7 @@ CARDS    ?=
 WORKSPACE := --release --workspace --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test conformance bench instructions soak interop fuzz package fmt lint deny clean-demo tools tools-bench tools-interop
+.PHONY: help demo build test conformance bench instructions soak interop fuzz package container fmt lint deny clean-demo tools tools-bench tools-interop
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ fuzz: tools ## Fuzzes each parser for SECONDS (600), then the state of CRLs and 
 package: build ## Makes the Debian package, installs it into a fresh Debian, and lets it answer there (as root)
 	deploy/debian/build
 	deploy/debian/test
+
+container: ## Builds the Containerfile without a registry, runs it without root, and lets openssl ask it (as root; TARGET= to go on from)
+	deploy/container-test $(if $(TARGET),--target $(TARGET))
 
 fmt: ## Formats the code
 	cargo fmt --all
