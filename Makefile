@@ -13,7 +13,7 @@ CARDS    ?=
 WORKSPACE := --release --workspace --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test conformance bench instructions soak interop fuzz package fmt lint deny clean-demo tools tools-bench tools-interop
+.PHONY: help demo build test conformance bench instructions soak interop fuzz package container fmt lint deny clean-demo tools tools-bench tools-interop
 
 help: ## Lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,8 @@ soak: tools ## Measures CRLs at the scale of a nation, 20 GB in /tmp for an hour
 	tests/soak/run --ocsprey $(OCSPREY) --soak $(CARGO_TARGET_DIR)/release/examples/soak --load $(CARGO_TARGET_DIR)/release/ocsprey-load \
 		$(if $(ENTRIES),--entries $(ENTRIES)) $(if $(PARTS),--parts $(PARTS))
 
-interop: build tools-interop ## Lets ten clients, three web servers and pkilint judge every kind of answer; writes tests/interop/MATRIX.md
+interop: build tools-interop ## Lets ten clients, three web servers and pkilint judge every kind of answer, and Kubernetes' schemas the manifests; writes tests/interop/MATRIX.md
+	tests/interop/manifests
 	python3 tests/interop/run --ocsprey $(OCSPREY) --matrix tests/interop/MATRIX.md
 
 fuzz: tools ## Fuzzes each parser for SECONDS (600), then the state of CRLs and a million mutations over HTTP
@@ -57,6 +58,9 @@ fuzz: tools ## Fuzzes each parser for SECONDS (600), then the state of CRLs and 
 package: build ## Makes the Debian package, installs it into a fresh Debian, and lets it answer there (as root)
 	deploy/debian/build
 	deploy/debian/test
+
+container: ## Builds the Containerfile without a registry, runs it without root, and lets openssl ask it (as root; TARGET= to go on from)
+	deploy/container-test $(if $(TARGET),--target $(TARGET))
 
 fmt: ## Formats the code
 	cargo fmt --all

@@ -19,20 +19,21 @@ mod interventions;
 mod records;
 mod shed;
 mod totals;
+mod vitals;
 
 pub use admission::{HandshakeCounters, RefusalCounters};
 pub use interventions::InterventionCounters;
 pub use records::{AuditMetrics, UsageMetrics};
 pub use shed::ShedCounters;
 pub use totals::Totals;
+pub use vitals::Vitals;
 
 use crate::ocsp::OcspResponseStatus;
 use arc_swap::ArcSwap;
 use families::{Families, ISSUER};
 use interventions::Interventions;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Registry, TextEncoder,
+    Encoder, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 use std::sync::Arc;
 
@@ -179,6 +180,7 @@ pub struct Metrics {
     pub store_bytes: IntGauge,
     pub usage: Arc<UsageMetrics>,
     pub audit: Arc<AuditMetrics>,
+    pub vitals: Vitals,
     /// 1 while every issuer can answer; whoever renders the metrics says so first.
     pub ready: IntGauge,
 }
@@ -275,14 +277,12 @@ impl Metrics {
                  1970; 0 while none is loaded. Aim: 14 days ahead, always.",
             )?,
             issuers: ArcSwap::from_pointee(Vec::new()),
-            request_duration: families.add(Histogram::with_opts(
-                HistogramOpts::new(
-                    "ocsp_request_duration_seconds",
-                    "Seconds from a whole request in hand to its answer in hand, network excluded. Aim: 99 percent \
-                     under 1 ms.",
-                )
-                .buckets(REQUEST_BUCKETS.to_vec()),
-            )?)?,
+            request_duration: families.histogram(
+                "ocsp_request_duration_seconds",
+                "Seconds from a whole request in hand to its answer in hand, network excluded. Aim: 99 percent under \
+                 1 ms.",
+                REQUEST_BUCKETS,
+            )?,
             cache_hits: families.counter("ocsp_response_cache_hits_total", "Answers taken from the memory cache.")?,
             cache_misses: families.counter("ocsp_response_cache_misses_total",
                 "Answers that the memory cache did not have.")?,
@@ -301,6 +301,7 @@ impl Metrics {
             connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
             usage: Arc::new(UsageMetrics::new(&families)?),
             audit: Arc::new(AuditMetrics::new(&families)?),
+            vitals: Vitals::new(&families)?,
             store_bytes: families.gauge("store_bytes", "Octets of the store on disk.")?,
             ready: families.gauge("ocsp_ready",
                 "1 while every issuer can answer, 0 otherwise; /readyz has the reasons. Aim: 1 for 99.95 percent \
@@ -433,6 +434,9 @@ mod tests {
             "crl_interventions_total{issuer=\"auth\",kind=\"forced\"} 0\n",
             "signer_not_after_timestamp_seconds{issuer=\"auth\"} 0\n",
             "store_bytes 0\n",
+            "store_free_bytes 0\n",
+            "tls_certificate_not_after_timestamp_seconds 0\n",
+            "verifier_not_after_timestamp_seconds 0\n",
             "ocsp_ready 0\n",
             concat!("ocsprey_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
         ] {

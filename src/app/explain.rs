@@ -1,15 +1,16 @@
-//! The words for why a serial number is answered as it is: the form of the status page.
+//! The words for why a serial number is answered as it is, and from where: the form of the status page, and
+//! `POST /api/v1/explain`.
 //!
 //! The serial number is looked up and said back to whoever asked, and goes nowhere else: no log, no metric.
 
 use super::intake::Shared;
-use crate::http::Explanation;
+use crate::http::{AnswerTiers, Explanation, Fact, HeldAnswer};
 use crate::ingest::scope_text;
-use crate::ocsp::{CertStatus, OcspResponseStatus};
-use crate::respond::{self, Evidence, Ground};
+use crate::ocsp::{CertIdForm, CertStatus, OcspResponseStatus};
+use crate::respond::{self, Beforehand, Ended, Evidence, Ground, Memory, Outdated, Tier, Tiers};
 use crate::snapshot::{Key, Snapshot, Unlisted, Window};
 use crate::store::ScopeNumber;
-use crate::x509::{SerialNumber, UnixTime};
+use crate::x509::{Certificate, SerialNumber, UnixTime};
 
 /// One explanation for each key of each issuer: a serial number alone does not say whose it is.
 pub(super) fn explain(shared: &Shared, serial: &str) -> Result<Vec<Explanation>, String> {
@@ -20,13 +21,20 @@ pub(super) fn explain(shared: &Shared, serial: &str) -> Result<Vec<Explanation>,
     let of_key = |(index, key): (usize, &Key)| {
         let explained = respond::explain(key, snapshot.view(), &number, now);
         let explained = explained.map_err(|why| format!("The store cannot be read: {why}"))?;
-        let mut facts = vec![("serial number".to_owned(), number.to_hex())];
-        facts.extend(
-            explained.evidence.iter().map(|one| ("on a CRL".to_owned(), evidence(&snapshot, one, now))),
-        );
+        let mut facts = vec![fact("serial number", number.to_hex())];
+        facts.extend(explained.evidence.iter().map(|one| fact("on a CRL", evidence(&snapshot, one, now))));
         facts.extend(rests_on(&snapshot, key, &explained, now));
         let signer = key.signatories.default.responder.not_after();
-        facts.push(("signer valid until".to_owned(), signer.to_string()));
+        facts.push(fact("signer valid until", signer.to_string()));
+        let is_answered = explained.answer.is_ok();
+        let tiers = match snapshot.certificate_of(index) {
+            None => Vec::new(),
+            Some(ca) => {
+                let tiers = shared.responder.tiers(&snapshot, (key, ca), &number, now);
+                let tiers = tiers.map_err(|why| format!("The store cannot be read: {why}"))?;
+                tiers.iter().filter(|one| is_told(one)).map(|one| tiers_text(one, is_answered)).collect()
+            }
+        };
         Ok(Explanation {
             issuer: snapshot
                 .issuers()
@@ -35,12 +43,71 @@ pub(super) fn explain(shared: &Shared, serial: &str) -> Result<Vec<Explanation>,
                 .unwrap_or_default(),
             key: key_text(&snapshot, index),
             answer: answer(&explained),
-            is_answered: explained.answer.is_ok(),
+            is_answered,
             because: because(&explained, key.unlisted).to_owned(),
             facts,
+            tiers,
         })
     };
     snapshot.keys().iter().enumerate().map(of_key).collect()
+}
+
+fn fact(name: &str, value: String) -> Fact {
+    Fact { name: name.to_owned(), value }
+}
+
+/// The forms that most clients send, and those of which something may be held.
+fn is_told(tiers: &Tiers) -> bool {
+    let usual = [CertIdForm::ALL[0], CertIdForm::ALL[1]];
+    usual.contains(&tiers.form)
+        || tiers.is_paired
+        || !matches!(tiers.memory, Memory::Off | Memory::NotKept)
+        || tiers.beforehand != Beforehand::NotThisForm
+}
+
+fn tiers_text(tiers: &Tiers, is_answered: bool) -> AnswerTiers {
+    AnswerTiers {
+        form: tiers.form.name().to_owned(),
+        algorithm: tiers.algorithm.name().to_owned(),
+        from: match tiers.first() {
+            _ if !is_answered => "none",
+            Tier::Memory => "memory",
+            Tier::Beforehand => "presigned",
+            Tier::Signature => "signature",
+        },
+        memory: match tiers.memory {
+            Memory::Off => held("off"),
+            Memory::NotKept => held("none"),
+            Memory::Kept { until } => fresh(until),
+            Memory::Ended(why) => over(match why {
+                Ended::Changed => "a CRL or an inventory that came since may have changed it",
+                Ended::Reconfigured => "the configuration was reloaded since",
+                Ended::Time => "its time is over",
+            }),
+        },
+        presigned: match tiers.beforehand {
+            Beforehand::NotThisForm => held("off"),
+            Beforehand::Absent => held("none"),
+            Beforehand::Fresh { until } => fresh(until),
+            Beforehand::Outdated(why) => over(match why {
+                Outdated::Status => "it says another status",
+                Outdated::Sources => "the CRLs or the signer do not reach as far as it says",
+                Outdated::Time => "its time is over, or nearly",
+            }),
+        },
+    }
+}
+
+fn held(state: &'static str) -> HeldAnswer {
+    HeldAnswer { state, ..HeldAnswer::default() }
+}
+
+fn fresh(until: UnixTime) -> HeldAnswer {
+    HeldAnswer { until: Some(until.to_string()), ..held("fresh") }
+}
+
+fn over(because: &'static str) -> HeldAnswer {
+    HeldAnswer { because: Some(because), ..held("over") }
 }
 
 /// Which generation of the issuer's keys, where there are several.
@@ -48,8 +115,7 @@ fn key_text(snapshot: &Snapshot, index: usize) -> String {
     let Some(key) = snapshot.keys().get(index) else { return String::new() };
     let Some(issuer) = snapshot.issuers().get(key.issuer.0) else { return String::new() };
     let first = snapshot.keys().iter().position(|other| other.issuer == key.issuer).unwrap_or(index);
-    let subject =
-        issuer.keys.get(index - first).map(|key| key.certificate.subject_text()).unwrap_or_default();
+    let subject = snapshot.certificate_of(index).map(Certificate::subject_text).unwrap_or_default();
     match issuer.keys.len() {
         1 => subject,
         count => format!("{subject}, key {} of {count}", index - first + 1),
@@ -143,25 +209,20 @@ fn scope(snapshot: &Snapshot, number: ScopeNumber) -> String {
 }
 
 /// The CRLs that an answer without a revocation rests on, and the inventory.
-fn rests_on(
-    snapshot: &Snapshot,
-    key: &Key,
-    explained: &respond::Explanation,
-    now: UnixTime,
-) -> Vec<(String, String)> {
+fn rests_on(snapshot: &Snapshot, key: &Key, explained: &respond::Explanation, now: UnixTime) -> Vec<Fact> {
     let mut facts = Vec::new();
     if let Ok((_, Window { this_update, next_update })) = &explained.answer {
-        facts.push(("known from".to_owned(), format!("{this_update} until {next_update}")));
+        facts.push(fact("known from", format!("{this_update} until {next_update}")));
     }
     match explained.ground {
         Ground::IssuedAt(point) => {
             let mut records = snapshot.view().scopes_at(key.number, point).peekable();
             if records.peek().is_none() {
-                facts.push(("its CRL".to_owned(), "never came".to_owned()));
+                facts.push(fact("its CRL", "never came".to_owned()));
             }
             facts.extend(records.map(|record| {
-                (
-                    "its CRL".to_owned(),
+                fact(
+                    "its CRL",
                     format!("{}, until {}", scope(snapshot, record.number), record.crl.next_update),
                 )
             }));
@@ -171,7 +232,7 @@ fn rests_on(
                 Ok(window) => format!("all fresh, the first until {}", window.next_update),
                 Err(why) => why.to_string(),
             };
-            facts.push(("CRLs of the issuer".to_owned(), together));
+            facts.push(fact("CRLs of the issuer", together));
         }
         Ground::Revoked | Ground::Signer => {}
     }

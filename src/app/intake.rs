@@ -21,6 +21,7 @@ use super::issuers;
 use super::partitions::Partitions;
 use super::places::{scratch, sources_of};
 use super::quarantine::Quarantine;
+use super::records::Keeps;
 use super::restart;
 use super::signer_life::SignerLife;
 use crate::clock::Clock;
@@ -30,6 +31,7 @@ use crate::ingest::{
     Arrival, Ingest, IngestOptions, Judge, Manner, Outcome, Refused, Report, SourceReport, Sources,
 };
 use crate::metrics::{IssuerMetrics, Metrics};
+use crate::respond::Responder;
 use crate::snapshot::{Configured, Published, Snapshot};
 use crate::store::{Store, StoreError};
 use crate::x509::UnixTime;
@@ -102,6 +104,8 @@ pub(super) struct IntakeState {
 pub(super) struct Shared {
     pub store: Arc<Store>,
     pub published: Arc<Published>,
+    /// Who answers, with the answers that it keeps.
+    pub responder: Arc<Responder>,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub state: Mutex<IntakeState>,
@@ -109,6 +113,7 @@ pub(super) struct Shared {
     pub gate: Option<Arc<Gate>>,
     /// What the TLS listener shows.
     pub tls: Option<Arc<Tls>>,
+    pub keeps: Keeps,
     pub started_at: UnixTime,
 }
 

@@ -8,7 +8,7 @@
 use super::intake::Shared;
 use super::{AppError, Fault};
 use crate::audit::{AskedBy, Audit, AuditOptions, Ending, LogOptions, Recorder, Scribe, Witnessed};
-use crate::config::{AuditConfig, Config, io_reason};
+use crate::config::{AuditConfig, Config, WhenFull, io_reason};
 use crate::http::{Consent, Method, Seen, Witness};
 use crate::signing::{KeyKind, Signer, SoftwareKey};
 use crate::usage::{Counted, Counter, Ledger, Questions, UsageMethod, UsageOptions};
@@ -16,6 +16,21 @@ use crate::x509::KeyAlgorithm;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+
+/// What is kept of answers, from the start of the process to its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keeps {
+    /// Counts for bills.
+    pub bills: bool,
+    /// The audit log, and what becomes of an answer that cannot be put on record.
+    pub audit: Option<WhenFull>,
+}
+
+impl Keeps {
+    pub fn of(config: &Config) -> Self {
+        Self { bills: config.usage.is_some(), audit: config.audit.as_ref().map(|audit| audit.when_full) }
+    }
+}
 
 /// The threads that write records.
 pub(super) struct Records {

@@ -9,9 +9,10 @@
 use super::bills::Bills;
 use super::handed_over::HandedOver;
 use super::intake::{Command, Intake, IntakeState, Ordered, Shared, Submitted};
+use super::lookout::{self, Lookout};
 use super::places::open_store;
 use super::presigning::{RefreshOptions, Refresher};
-use super::records::Records;
+use super::records::{Keeps, Records};
 use super::supervisor::Supervisor;
 use super::workers::{self, Answering, Entrance};
 use super::{AppError, Fault, copies, explain, issuers, priority, status, tls, verifiers};
@@ -34,6 +35,7 @@ use std::thread::JoinHandle;
 use std::time::SystemTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
 
 /// Serves until SIGTERM or SIGINT. `ready` is called once all listeners listen; CRLs may still be on
 /// their way in.
@@ -55,6 +57,7 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let gate = registry.map(|registry| Arc::new(Gate::new(registry, Arc::clone(&published))));
     let shared = Arc::new(Shared {
         published,
+        responder: Arc::new(Responder::with_cache(config.response.cache_size)),
         metrics: Arc::clone(&metrics),
         started_at: clock.now(),
         state: Mutex::new(IntakeState::default()),
@@ -62,6 +65,7 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         store,
         tls: tls.clone(),
         gate: gate.clone(),
+        keeps: Keeps::of(config),
     });
 
     let count = workers::count(config.server.workers);
@@ -73,7 +77,7 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let addresses = entrance.addresses();
     let answering = Answering {
         published: Arc::clone(&shared.published),
-        responder: Arc::new(Responder::with_cache(config.response.cache_size)),
+        responder: Arc::clone(&shared.responder),
         metrics,
         clock,
         limits: Limits { backlog, ..Limits::default() },
@@ -97,7 +101,7 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     }
     ready();
     let bills = Bills::of(config, &shared, records.questions());
-    watch(admin, &shared, bills, &commands, &shutdown)?;
+    watch(admin, &shared, bills, &commands, &shutdown, Lookout::new(&shared, config))?;
 
     refresher.stop();
     // The listeners drain; then nobody is left who could ask the intake for anything.
@@ -194,6 +198,7 @@ fn watch(
     bills: Bills,
     commands: &Sender<Command>,
     shutdown: &Shutdown,
+    mut lookout: Lookout,
 ) -> Result<(), AppError> {
     let system = |what| move |why| AppError::System { what, why };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -207,6 +212,8 @@ fn watch(
         });
         let mut supervisor = Supervisor::of_environment();
         supervisor.tell("READY=1");
+        let mut looks = tokio::time::interval(lookout::EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
@@ -221,6 +228,7 @@ fn watch(
                 _ = interrupt.recv() => break,
                 () = shutdown.asked() => break,
                 () = supervisor.beat() => {}
+                _ = looks.tick() => lookout.look(),
             }
         }
         tracing::info!("draining");

@@ -24,6 +24,7 @@ fn ending(responder: &ResponderIdentity, then: FromThenOn, now: UnixTime) -> Opt
     let left = match left {
         ..=0 => "ran out".to_owned(),
         1..DAY => "runs out within a day,".to_owned(),
+        DAY..172_800 => "runs out in a day,".to_owned(),
         _ => format!("runs out in {} days,", left / DAY),
     };
     let then = match then {

@@ -3,15 +3,18 @@
 use super::intake::Shared;
 use super::interventions;
 use crate::cli::decimal;
+use crate::config::WhenFull;
 use crate::http::{
-    IssuerStatus, PresignedStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus, Status,
+    AuditStatus, IssuerStatus, PresignedStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus,
+    Status, UsageStatus,
 };
 use crate::ingest::{Outcome, Report, SourceReport, scope_text};
-use crate::metrics::Metrics;
+use crate::metrics::{AuditMetrics, Metrics, UsageMetrics};
 use crate::snapshot::Snapshot;
 use crate::store::{InventoryState, ScopeChange, ScopeRecord, Store, StoreError};
 use crate::x509::{Certificate, UnixTime};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Of the running server.
@@ -77,9 +80,46 @@ pub(super) fn of_server(shared: &Shared) -> Status {
         sources,
         quarantine,
         verifiers: shared.gate.as_ref().map_or_else(Vec::new, |gate| {
-            super::verifiers::status_of(&gate.registry(), snapshot.issuers(), &shared.clock)
+            super::verifiers::status_of(gate, snapshot.issuers(), &shared.clock)
         }),
         interventions: interventions::list(&shared.store).unwrap_or_default(),
+        refusals: shared.gate.as_ref().map_or_else(BTreeMap::new, |_| {
+            let counted = shared.metrics.refusals.by_cause().into_iter();
+            counted.map(|(cause, count)| (cause.to_owned(), count)).collect()
+        }),
+        usage: shared.keeps.bills.then(|| usage(&shared.metrics.usage)),
+        audit: shared.keeps.audit.map(|when_full| audit(&shared.metrics.audit, when_full)),
+    }
+}
+
+/// A gauge that says when something last happened, or 0.
+fn last(gauge: i64) -> Option<String> {
+    (gauge > 0).then(|| UnixTime::from_seconds(gauge).to_string())
+}
+
+fn usage(metrics: &UsageMetrics) -> UsageStatus {
+    UsageStatus {
+        last_written: last(metrics.written.get()),
+        unwritten: u64::try_from(metrics.unwritten.get()).unwrap_or(0),
+        write_failures: metrics.failures.get(),
+    }
+}
+
+fn audit(metrics: &AuditMetrics, when_full: WhenFull) -> AuditStatus {
+    let count = |gauge: i64| u64::try_from(gauge).unwrap_or(0);
+    AuditStatus {
+        when_full: match when_full {
+            WhenFull::Refuse => "refuse".to_owned(),
+            WhenFull::Gap => "gap".to_owned(),
+        },
+        last_committed: last(metrics.committed.get()),
+        records: metrics.records.get(),
+        waiting: count(metrics.waiting.get()),
+        missing: metrics.missing.get(),
+        refused: metrics.refused.get(),
+        write_failures: metrics.failures.get(),
+        segment: count(metrics.segment.get()),
+        segment_records: count(metrics.segment_records.get()),
     }
 }
 
@@ -126,6 +166,9 @@ pub(super) fn of_store(store: &Store, names: &[(Vec<u8>, String, String)]) -> Re
         quarantine: Vec::new(),
         verifiers: Vec::new(),
         interventions: interventions::list(store)?,
+        refusals: BTreeMap::new(),
+        usage: None,
+        audit: None,
     })
 }
 

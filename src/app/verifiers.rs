@@ -8,8 +8,8 @@ use crate::clock::Clock;
 use crate::config::{
     CertificateConfig, Config, RightsConfig, VerifierConfig, VerifiersConfig, io_reason, registry,
 };
-use crate::http::VerifierStatus;
-use crate::snapshot::Configured;
+use crate::http::{Gate, VerifierStatus};
+use crate::snapshot::{Configured, Issuer};
 use crate::store::Store;
 use crate::verifiers::{
     CertificateKey, Credentials, Registry, Rights, Signer, Terms, Verifier, VerifierDraft, conflicts,
@@ -51,19 +51,34 @@ fn credentials(entry: &VerifierConfig, faults: &mut Vec<Fault>) -> Credentials {
         }
     };
     let mut credentials = Credentials { networks: entry.networks.clone(), ..Credentials::default() };
+    let mut ends = Vec::new();
     for named in &entry.client_certificates {
         credentials.client_certificates.extend(match named {
-            CertificateConfig::Key(key) => Some(*key),
-            CertificateConfig::File(path) => read(path).map(|one| CertificateKey::of_der(one.der())),
+            CertificateConfig::Key(key) => {
+                ends.push(None);
+                Some(*key)
+            }
+            CertificateConfig::File(path) => read(path).map(|one| {
+                ends.push(Some(one.not_after()));
+                CertificateKey::of_der(one.der())
+            }),
         });
     }
     for named in &entry.signers {
         credentials.signers.extend(match named {
-            CertificateConfig::Key(key) => Some(Signer { key: *key, certificate: None }),
-            CertificateConfig::File(path) => read(path)
-                .map(|one| Signer { key: CertificateKey::of_der(one.der()), certificate: Some(one) }),
+            CertificateConfig::Key(key) => {
+                ends.push(None);
+                Some(Signer { key: *key, certificate: None })
+            }
+            CertificateConfig::File(path) => read(path).map(|one| {
+                ends.push(Some(one.not_after()));
+                Signer { key: CertificateKey::of_der(one.der()), certificate: Some(one) }
+            }),
         });
     }
+    // A new certificate beside the old one is how it is renewed: the last counts.
+    credentials.certificates_end =
+        ends.into_iter().collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
     credentials
 }
 
@@ -156,17 +171,16 @@ pub fn list(config: &Config, clock: &Clock) -> Result<Vec<VerifierStatus>, Vec<F
 }
 
 /// What a running server says of its verifiers.
-pub(super) fn status_of(
-    registry: &Registry,
-    configured: &[crate::snapshot::Issuer],
-    clock: &Clock,
-) -> Vec<VerifierStatus> {
-    let now = clock.now();
+pub(super) fn status_of(gate: &Gate, configured: &[Issuer], clock: &Clock) -> Vec<VerifierStatus> {
+    let moment = gate.moment(clock.now());
+    let now = moment.now;
     let name =
         |number| configured.iter().find(|issuer| issuer.number == number).map(|issuer| issuer.name.clone());
     let status = |verifier: &Verifier| {
-        let entry = &verifier.entry;
-        let used = verifier.account.used(&entry.terms, now);
+        let Verifier { entry, account } = verifier;
+        let terms = &entry.terms;
+        let used = account.used(terms, now);
+        let (used_now, per_second_now) = account.used_now(terms, moment).unzip();
         VerifierStatus {
             id: entry.id.clone(),
             name: entry.name.clone(),
@@ -174,13 +188,22 @@ pub(super) fn status_of(
                 Rights::All => vec!["*".to_owned()],
                 Rights::These(issuers) => issuers.iter().filter_map(|number| name(*number)).collect(),
             },
+            ends: verifier.ends().map(|end| end.to_string()),
+            used_now,
+            per_second_now: per_second_now.map(u32::from),
             used_today: used.ordinary,
             used_in_bulk: used.bulk,
-            refused: verifier.account.refused(),
-            ..under(&entry.terms, now)
+            admitted: account.admitted(),
+            refused: account.refused().map(|(_, count)| count).sum(),
+            refusals: account
+                .refused()
+                .filter(|(_, count)| *count > 0)
+                .map(|(cause, count)| (cause.name().to_owned(), count))
+                .collect(),
+            ..under(terms, now)
         }
     };
-    registry.verifiers().iter().map(status).collect()
+    gate.registry().verifiers().iter().map(status).collect()
 }
 
 /// As far as the terms of a verifier tell its status.
@@ -188,6 +211,8 @@ fn under(terms: &Terms, now: UnixTime) -> VerifierStatus {
     VerifierStatus {
         suspended: terms.is_suspended,
         valid: terms.is_valid(now),
+        valid_from: terms.valid_from.map(|from| from.to_string()),
+        valid_until: terms.valid_until.map(|until| until.to_string()),
         per_second: terms.allowance.per_second.map(u32::from),
         per_day: terms.allowance.per_day,
         ..VerifierStatus::default()

@@ -60,7 +60,7 @@ pub(super) fn start_log(level: Option<&str>, format: LogFormat) -> Result<(), Fa
     })?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(Log)
+        .with_writer(Log { reader: Reader::of_environment() })
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
     // A log that is already there (in a test of the library) stays.
@@ -119,20 +119,64 @@ fn filter(directives: &str) -> Result<EnvFilter, String> {
     EnvFilter::builder().parse(directives.trim()).map_err(|_| wrong())
 }
 
-/// Standard error, above the bars.
-struct Log;
+/// Who reads standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Somebody,
+    /// systemd's journal, which wants the level in front of a line (sd-daemon(3)): else `journalctl -p err` finds
+    /// nothing.
+    Journal,
+}
 
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Log;
+impl Reader {
+    /// systemd says which file the journal reads; it may have been redirected since.
+    fn of_environment() -> Self {
+        let named = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+        let is_it = |file: rustix::fs::Stat| format!("{}:{}", file.st_dev, file.st_ino) == named;
+        if rustix::fs::fstat(io::stderr()).is_ok_and(is_it) { Self::Journal } else { Self::Somebody }
+    }
 
-    fn make_writer(&'a self) -> Log {
-        Log
+    fn prefix(self, level: tracing::Level) -> &'static str {
+        match (self, level) {
+            (Self::Somebody, _) => "",
+            (Self::Journal, tracing::Level::ERROR) => "<3>",
+            (Self::Journal, tracing::Level::WARN) => "<4>",
+            (Self::Journal, tracing::Level::INFO) => "<6>",
+            (Self::Journal, _) => "<7>",
+        }
     }
 }
 
-impl Write for Log {
+/// Makes the writers of lines.
+struct Log {
+    reader: Reader,
+}
+
+/// Standard error, above the bars, for one line.
+struct Line {
+    prefix: &'static str,
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line { prefix: "" }
+    }
+
+    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Line {
+        Line { prefix: self.reader.prefix(*meta.level()) }
+    }
+}
+
+impl Write for Line {
+    /// The whole line comes at once.
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        above_bars(|| io::stderr().lock().write(octets))
+        above_bars(|| {
+            let mut out = io::stderr().lock();
+            out.write_all(std::mem::take(&mut self.prefix).as_bytes())?;
+            out.write(octets)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -317,6 +361,14 @@ mod tests {
             }
         });
         assert_eq!(progress.position(), 4000);
+    }
+
+    #[test]
+    fn the_journal_is_told_the_level_and_nobody_else_is() {
+        let levels =
+            [tracing::Level::ERROR, tracing::Level::WARN, tracing::Level::INFO, tracing::Level::DEBUG];
+        assert_eq!(levels.map(|level| Reader::Journal.prefix(level)), ["<3>", "<4>", "<6>", "<7>"]);
+        assert_eq!(levels.map(|level| Reader::Somebody.prefix(level)), [""; 4]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! runtime of its own and may take its time. It has no access control but its address: it belongs
 //! on the loopback interface or behind something that knows who asks.
 
+use super::explanation::Explanation;
 use super::history::History;
 use super::listener::{Limits, Serve};
 use super::ocsp_post::{BodyRefusal, collect};
@@ -34,22 +35,6 @@ pub type StatusSource = Arc<dyn Fn() -> Status + Send + Sync>;
 
 /// Explains the answers to a serial number, one for each CA key; or says why it is none.
 pub type ExplainSource = Arc<dyn Fn(&str) -> Result<Vec<Explanation>, String> + Send + Sync>;
-
-/// What is answered about one serial number, and why. For a page; kept nowhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
-    pub issuer: String,
-    /// Which of the issuer's keys.
-    pub key: String,
-    /// The answer in a few words.
-    pub answer: String,
-    /// An answer about the certificate, rather than an error status.
-    pub is_answered: bool,
-    /// The rule that led to it.
-    pub because: String,
-    /// What it was decided from: names and facts.
-    pub facts: Vec<(String, String)>,
-}
 
 /// Gives the reasons why something is not well, where it is not.
 pub type HealthCheck = Arc<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
@@ -128,6 +113,13 @@ pub struct AdminSources {
     pub intake: Option<Arc<dyn CrlIntake>>,
 }
 
+/// For whom something is told.
+#[derive(Debug, Clone, Copy)]
+enum Medium {
+    Page,
+    Json,
+}
+
 /// Answers on the admin listener. Clones share everything.
 #[derive(Clone)]
 pub struct AdminService {
@@ -185,7 +177,7 @@ impl AdminService {
     }
 
     /// The serial number comes in the body, so that it is in no address, no history and no log.
-    async fn explain(&self, request: Request<Incoming>) -> Reply {
+    async fn explain(&self, request: Request<Incoming>, medium: Medium) -> Reply {
         let Ok(form) = collect(request.into_body(), FORM_OCTETS).await else {
             return last_words(StatusCode::BAD_REQUEST, "This is no form with a serial number in it.\n");
         };
@@ -194,7 +186,11 @@ impl AdminService {
             None => Err("There is no serial number in this form.".to_owned()),
         };
         let status = if explained.is_ok() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-        self.page(status, status_page::render_explained(&explained))
+        match (medium, explained) {
+            (Medium::Page, explained) => self.page(status, status_page::render_explained(&explained)),
+            (Medium::Json, Ok(explained)) => json_reply(status, &json!({ "explanations": explained })),
+            (Medium::Json, Err(why)) => refused(status, &why),
+        }
     }
 
     /// On a thread of its own: pages are answered meanwhile, and one backup is made at a time.
@@ -334,7 +330,12 @@ impl Serve for AdminService {
             ("/status", true, _) => self.status_page(request.uri().query()),
             ("/api/v1/status", true, _) => self.status_json(),
             ("/api/v1/usage", true, _) => self.usage(request.uri().query()).await,
-            ("/status/explain", false, _) if request.method() == Method::POST => self.explain(request).await,
+            ("/status/explain", false, _) if request.method() == Method::POST => {
+                self.explain(request, Medium::Page).await
+            }
+            ("/api/v1/explain", false, _) if request.method() == Method::POST => {
+                self.explain(request, Medium::Json).await
+            }
             ("/api/v1/store/backup", false, _) if request.method() == Method::POST => {
                 self.back_up(request.uri().query()).await
             }
@@ -356,7 +357,7 @@ impl Serve for AdminService {
             ("/api/v1/crls/rollback", false, Some(intake)) if request.method() == Method::POST => {
                 order(&**intake, request, Order::RollBack).await
             }
-            ("/status/explain" | "/api/v1/store/backup", _, _)
+            ("/status/explain" | "/api/v1/explain" | "/api/v1/store/backup", _, _)
             | ("/api/v1/crls" | "/api/v1/crls/drop" | "/api/v1/crls/rollback", _, Some(_)) => {
                 not_allowed("POST")
             }
@@ -367,8 +368,9 @@ impl Serve for AdminService {
             ) => not_allowed("GET, HEAD"),
             _ => last_words(
                 StatusCode::NOT_FOUND,
-                "There are /metrics, /healthz, /readyz, /status, /api/v1/status, /api/v1/usage, /api/v1/log, POST /api/v1/crls, \
-                 POST /api/v1/crls/drop, POST /api/v1/crls/rollback and POST /api/v1/store/backup here.\n",
+                "There are /metrics, /healthz, /readyz, /status, /api/v1/status, /api/v1/usage, /api/v1/log, \
+                 POST /api/v1/explain, POST /api/v1/crls, POST /api/v1/crls/drop, POST /api/v1/crls/rollback and \
+                 POST /api/v1/store/backup here.\n",
             ),
         }
     }

@@ -88,6 +88,13 @@ impl Gate {
         self.registry.load_full()
     }
 
+    /// `now`, as quotas and pauses count.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "for the status page; a request brings its own")]
+    pub fn moment(&self, now: UnixTime) -> Moment {
+        Moment { now, uptime: self.began.elapsed() }
+    }
+
     /// Lets a request in, or says why not.
     pub(super) fn admit<'a>(
         &self,
@@ -103,7 +110,7 @@ impl Gate {
         let verifier = identify(&registry, &snapshot, peer, request, moment)?;
         let judged = judge(&registry, verifier, &snapshot, peer, request, headers, moment);
         let on_behalf_of = judged.map_err(|cause| {
-            verifier.account.refuse();
+            verifier.account.refuse(cause);
             Refused { cause, verifier: Some(verifier.entry.number) }
         })?;
         Ok(Admitted {
@@ -252,4 +259,20 @@ pub(super) fn count(metrics: &Metrics, cause: Cause) {
         Cause::Enumeration => &refusals.enumeration,
     };
     counter.inc();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_counted_under_its_own_name() {
+        for cause in Cause::ALL {
+            let metrics = Metrics::new().unwrap();
+            count(&metrics, cause);
+            let counted: Vec<_> =
+                metrics.refusals.by_cause().into_iter().filter(|(_, count)| *count > 0).collect();
+            assert_eq!(counted, [(cause.name(), 1)]);
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod admin;
 mod caching;
 mod caller;
 mod disk_pace;
+mod explanation;
 mod gate;
 mod history;
 mod listener;
@@ -32,18 +33,19 @@ mod witness;
 pub(crate) mod words;
 
 pub use admin::{
-    AdminService, AdminSources, CrlIntake, ExplainSource, Explanation, HealthCheck, IntakeFuture, Refusal,
-    StatusSource, Submission,
+    AdminService, AdminSources, CrlIntake, ExplainSource, HealthCheck, IntakeFuture, Refusal, StatusSource,
+    Submission,
 };
 pub use caller::Caller;
+pub use explanation::{AnswerTiers, Explanation, Fact, HeldAnswer};
 pub use gate::Gate;
 pub use listener::{Backlog, Limits, ListenError, Shutdown, listen};
 pub use orders::{DropOrder, Order, RollbackOrder, UsageQuestion};
 pub use pressure::{Pressure, keep_watch};
 pub use service::{Answerer, OcspService};
 pub use status::{
-    InterventionStatus, IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload, ScopeStatus,
-    SignerStatus, SourceStatus, Status, VerifierStatus, time_of,
+    AuditStatus, InterventionStatus, IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload,
+    ScopeStatus, SignerStatus, SourceStatus, Status, UsageStatus, VerifierStatus, time_of,
 };
 pub use tls::{ClientCertificates, OldestTls, Tls, TlsError, TlsFile, TlsIdentity, TlsMaterial};
 pub use witness::{Consent, Method, Seen, Witness};

@@ -4,6 +4,7 @@
 
 use crate::x509::UnixTime;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What is loaded. Times are `2026-11-22T17:35:00Z`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,12 @@ pub struct Status {
     pub verifiers: Vec<VerifierStatus>,
     /// What was done to CRLs by hand, the newest last.
     pub interventions: Vec<InterventionStatus>,
+    /// Requests refused before any status was read, since the process began, by cause. Empty where everybody may ask.
+    pub refusals: BTreeMap<String, u64>,
+    /// `None` where nothing is counted for bills, and where the store was read.
+    pub usage: Option<UsageStatus>,
+    /// `None` without an audit log, and where the store was read.
+    pub audit: Option<AuditStatus>,
 }
 
 /// Something that a person did to what is held, past what CRLs say of themselves.
@@ -46,6 +53,40 @@ pub struct InterventionStatus {
     pub detail: String,
 }
 
+/// Counts for bills on their way into the store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UsageStatus {
+    /// `None`: none since the process began.
+    pub last_written: Option<String>,
+    /// Counts that the store has not taken yet.
+    pub unwritten: u64,
+    /// Since the process began.
+    pub write_failures: u64,
+}
+
+/// The audit log. Counts are since the process began.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AuditStatus {
+    /// `refuse` or `gap`: what becomes of an answer that cannot be put on record.
+    pub when_full: String,
+    /// When it last was durable to its last record.
+    pub last_committed: Option<String>,
+    /// Answers put on record.
+    pub records: u64,
+    /// Answers that wait for it.
+    pub waiting: u64,
+    /// Answers that left and are in it only as a number.
+    pub missing: u64,
+    /// Requests told tryLater because their answers could not have been put on record.
+    pub refused: u64,
+    pub write_failures: u64,
+    /// The segment that grows, and the records in it.
+    pub segment: u64,
+    pub segment_records: u64,
+}
+
 /// A registered verifier.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -57,15 +98,28 @@ pub struct VerifierStatus {
     pub suspended: bool,
     /// Now is between valid_from and valid_until.
     pub valid: bool,
+    pub valid_from: Option<String>,
+    /// The first second in which it is no longer valid; `None`: without end.
+    pub valid_until: Option<String>,
+    /// That, or the end of its certificates where the registry names them as files, whichever comes first.
+    pub ends: Option<String>,
     /// Certificates a second and a day; `None`: as many as it likes.
     pub per_second: Option<u32>,
     pub per_day: Option<u64>,
+    /// Certificates that the quota of a second has not paid for yet, and that quota: in bulk hours theirs. `None`
+    /// without one.
+    pub used_now: Option<u32>,
+    pub per_second_now: Option<u32>,
     /// Certificates asked about since midnight UTC, or since the process began.
     pub used_today: u64,
     /// Of the bulk hours that are or were last today.
     pub used_in_bulk: u64,
+    /// Requests let in since the process began.
+    pub admitted: u64,
     /// Requests refused since the process began.
     pub refused: u64,
+    /// The same by cause, without those that never were.
+    pub refusals: BTreeMap<String, u64>,
 }
 
 /// A configuration that was not put in force.

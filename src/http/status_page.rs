@@ -8,6 +8,8 @@ mod explained;
 mod html;
 mod issuer;
 mod plot;
+mod records;
+mod verifiers;
 
 pub(super) use explained::render as render_explained;
 
@@ -91,7 +93,7 @@ pub(super) fn render(status: &Status, traffic: &Traffic, asked: &Asked) -> Strin
     let html = &mut page;
     head(html, "ocsprey: status");
     html.markup("<header><h1>ocsprey</h1><span class=\"soft\">").text(&status.version);
-    html.markup("</span><form action=\"/status\"><input type=\"search\" name=\"q\" placeholder=\"Find a CRL scope or source\" ");
+    html.markup("</span><form action=\"/status\"><input type=\"search\" name=\"q\" placeholder=\"Find a scope, source, verifier\" ");
     html.element("aria-label=\"Find\" value=\"", &asked.search, "\"><button>Find</button></form>");
     html.markup("<span id=\"note\" role=\"alert\"></span></header>\n<main id=\"live\">\n");
     verdict(html, status, now);
@@ -104,6 +106,8 @@ pub(super) fn render(status: &Status, traffic: &Traffic, asked: &Asked) -> Strin
     for one in issuers {
         issuer::issuer(html, one, asked, now);
     }
+    verifiers::render(html, status, asked, now);
+    records::render(html, status, now);
     sources(html, status, asked, now);
     html.markup("</main>\n<div class=\"foot\">");
     explained::form(html);

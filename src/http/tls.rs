@@ -14,7 +14,8 @@
 use super::listener::Limits;
 use super::peer::{Peer, PeerCertificate};
 use crate::metrics::Metrics;
-use arc_swap::ArcSwap;
+use crate::x509::{Certificate, UnixTime};
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -112,7 +113,11 @@ impl TlsError {
 
 /// Files that were read and fit together.
 #[derive(Debug, Clone)]
-pub struct TlsIdentity(Arc<ServerConfig>);
+pub struct TlsIdentity {
+    config: Arc<ServerConfig>,
+    /// Of the certificate in the chain that ends first.
+    not_after: Option<UnixTime>,
+}
 
 impl TlsIdentity {
     /// # Errors
@@ -124,6 +129,8 @@ impl TlsIdentity {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(material.oldest.versions())
             .map_err(TlsError::Identity)?;
+        let ends = chain.iter().filter_map(|der| Some(Certificate::from_der(der).ok()?.not_after()));
+        let not_after = ends.min();
         let builder = match material.client_ca {
             None => builder.with_no_client_auth(),
             Some(client_ca) => {
@@ -144,7 +151,7 @@ impl TlsIdentity {
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
         // Verifiers keep their connections; one session each is enough for those who come again.
         config.send_tls13_tickets = 1;
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), not_after })
     }
 }
 
@@ -157,18 +164,32 @@ fn certificates(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, pem::Erro
 /// The TLS of a listener, whatever identity is in force when a client comes.
 #[derive(Debug)]
 pub struct Tls {
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<TlsIdentity>,
+    /// Why a client was refused, the first since somebody asked.
+    refusal: ArcSwapOption<String>,
 }
 
 impl Tls {
     #[must_use]
     pub fn new(identity: TlsIdentity) -> Self {
-        Self { current: ArcSwap::new(identity.0) }
+        Self { current: ArcSwap::from_pointee(identity), refusal: ArcSwapOption::empty() }
     }
 
     /// From now on clients meet `identity`.
     pub fn replace(&self, identity: TlsIdentity) {
-        self.current.store(identity.0);
+        self.current.store(Arc::new(identity));
+    }
+
+    /// When the first certificate of the chain that clients meet ends.
+    #[must_use]
+    pub fn not_after(&self) -> Option<UnixTime> {
+        self.current.load().not_after
+    }
+
+    /// Why the first client was refused since this was last asked, as rustls says it: nothing of who it was.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        self.refusal.swap(None).map(|why| why.to_string())
     }
 
     /// The handshake, which has as long as anything else that stalls. `None`: there is no connection.
@@ -178,8 +199,13 @@ impl Tls {
         limits: &Limits,
         metrics: Option<&Metrics>,
     ) -> Option<TlsStream<TcpStream>> {
-        let accepting = TlsAcceptor::from(self.current.load_full()).accept(stream);
+        let accepting = TlsAcceptor::from(Arc::clone(&self.current.load().config)).accept(stream);
         let greeted = tokio::time::timeout(limits.stall, accepting).await;
+        if let Ok(Err(why)) = &greeted
+            && self.refusal.load().is_none()
+        {
+            self.refusal.store(Some(Arc::new(why.to_string())));
+        }
         if let Some(metrics) = metrics {
             match &greeted {
                 Ok(Ok(_)) => metrics.tls_handshakes.done.inc(),

@@ -75,6 +75,30 @@ impl RefusalCounters {
     }
 }
 
+impl RefusalCounters {
+    /// What was counted so far, each cause once, as its label calls it.
+    #[must_use]
+    pub fn by_cause(&self) -> [(&'static str, u64); 14] {
+        [
+            ("unregistered", &self.unregistered),
+            ("credentials_disagree", &self.credentials_disagree),
+            ("suspended", &self.suspended),
+            ("not_valid", &self.not_valid),
+            ("network", &self.network),
+            ("certificate_expired", &self.certificate_expired),
+            ("certificate_revoked", &self.certificate_revoked),
+            ("no_right", &self.no_right),
+            ("on_behalf_of", &self.on_behalf_of),
+            ("signature_missing", &self.signature_missing),
+            ("signature_wrong", &self.signature_wrong),
+            ("quota_per_second", &self.quota_per_second),
+            ("quota_per_day", &self.quota_per_day),
+            ("enumeration", &self.enumeration),
+        ]
+        .map(|(cause, counter)| (cause, counter.get()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::metrics::Metrics;
@@ -86,7 +110,7 @@ mod tests {
             let line = format!("tls_handshakes_total{{outcome=\"{outcome}\"}} 0\n");
             assert!(text.contains(&line), "{line}{text}");
         }
-        for cause in ["unregistered", "no_right", "signature_missing", "quota_per_day", "enumeration"] {
+        for (cause, _) in Metrics::new().unwrap().refusals.by_cause() {
             let line = format!("ocsp_refusals_total{{cause=\"{cause}\"}} 0\n");
             assert!(text.contains(&line), "{line}{text}");
         }

@@ -1,7 +1,7 @@
 //! How families are made: each registered once, when [`Metrics::new`](super::Metrics::new) is called.
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 /// The one label of most families.
@@ -56,6 +56,11 @@ impl<'a> Families<'a> {
 
     pub fn gauges(&self, name: &str, help: &str) -> Result<IntGaugeVec, prometheus::Error> {
         self.add(IntGaugeVec::new(Opts::new(name, help), ISSUER)?)
+    }
+
+    /// A histogram without labels.
+    pub fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
+        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)
     }
 
     pub fn histograms(

@@ -12,6 +12,7 @@
 //!   that returns then gets a newer answer. Only where none is to be had, because the CRL ends where the answer
 //!   ends and no other was published since, it counts to its end.
 
+use super::tiers::{Ended, Memory};
 use super::{Answer, CacheUse, Caching, Outcome, Work};
 use crate::ocsp::ResponseTemplate;
 use crate::signing::sha256;
@@ -93,6 +94,22 @@ impl KeptAnswer {
             && now >= produced_at
             && is_the_latest
             && places.as_slice().iter().all(|place| snapshot.view().is_unchanged(*place, *epoch))
+    }
+
+    /// The same for people: until when it counts, or why it does not.
+    pub fn standing(&self, snapshot: &Snapshot, now: UnixTime) -> Memory {
+        let Basis { generation, epoch, places, .. } = &self.basis;
+        if self.counts(snapshot, now) {
+            // Beyond its renewal it counts only where nothing newer is to be had.
+            let until = if now < self.renewal { self.renewal } else { self.caching.next_update };
+            Memory::Kept { until }
+        } else if *generation != snapshot.generation() {
+            Memory::Ended(Ended::Reconfigured)
+        } else if !places.as_slice().iter().all(|place| snapshot.view().is_unchanged(*place, *epoch)) {
+            Memory::Ended(Ended::Changed)
+        } else {
+            Memory::Ended(Ended::Time)
+        }
     }
 
     pub fn answer(&self) -> Answer {

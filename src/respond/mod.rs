@@ -10,10 +10,12 @@ mod effort;
 mod explain;
 mod kept;
 mod presigned;
+mod tiers;
 
 pub use effort::{Allowance, Effort, Work};
 pub use explain::{Evidence, Explanation, Ground, explain};
 pub use presigned::Presigner;
+pub use tiers::{Beforehand, Ended, Memory, Outdated, Tier, Tiers};
 
 use crate::ocsp::{
     CertIdRef, CertStatus, NonceRef, OcspRequest, OcspResponseStatus, ResponseData, SingleResponse,

@@ -8,11 +8,12 @@
 //! that would end no later, as it is while a CRL is late.
 
 use super::decide::{Decision, Refusal, decide, decide_listed, not_revoked};
+use super::tiers::{Beforehand, Outdated};
 use super::{Answer, Caching, Effort, Outcome, Work, next_update};
 use crate::ocsp::{CertIdRef, CertStatus, OcspResponseStatus, ResponseData, SingleResponse};
 use crate::signing::SignError;
 use crate::snapshot::{Key, Series, Signatory, Snapshot, WrittenCertIds};
-use crate::store::{AnswerRow, Candidate, Grounds, Inventoried, Reach};
+use crate::store::{AnswerRow, Candidate, Grounds, Inventoried, Reach, ReadView, StoreError};
 use crate::x509::{SerialNumber, UnixTime};
 use bytes::Bytes;
 
@@ -61,18 +62,59 @@ pub(super) fn held(
     };
     let (view, serial) = (snapshot.view(), &cert_id.serial_number);
     let answer = view.answer(series.number, serial, reach, |row| {
-        let decision = match row.grounds {
-            // The look into the inventory is saved: it was made when this was signed.
-            Grounds::Inventory { edition, listed } if edition == key.inventory_edition => {
-                decide_listed(key, view, serial, listed, now, reach)?
-            }
-            Grounds::Inventory { .. } | Grounds::Unsaid => decide(key, view, serial, now, reach)?,
-        };
+        let decision = decide_beside(&row, key, view, serial, now, reach)?;
         let ends_with_its_sources = row.next_update == end_of(&decision, signatory);
         Ok(still_says(&row, &decision, signatory, snapshot.options().validity, now)
             .then(|| (assemble(&row, key, (signatory, series), cert_id), ends_with_its_sources)))
     });
     answer?.unwrap_or(Ok(None))
+}
+
+/// What would be said now, where `row` is held.
+fn decide_beside(
+    row: &AnswerRow<'_>,
+    key: &Key,
+    view: &ReadView,
+    serial_number: &SerialNumber,
+    now: UnixTime,
+    reach: Reach,
+) -> Result<Decision, Refusal> {
+    match row.grounds {
+        // The look into the inventory is saved: it was made when this was signed.
+        Grounds::Inventory { edition, listed } if edition == key.inventory_edition => {
+            decide_listed(key, view, serial_number, listed, now, reach)
+        }
+        Grounds::Inventory { .. } | Grounds::Unsaid => decide(key, view, serial_number, now, reach),
+    }
+}
+
+/// What is held of `series` about a serial number, for people: until when it is given out, or why it is not.
+pub(super) fn standing(
+    snapshot: &Snapshot,
+    (key, signatory): (&Key, &Signatory),
+    series: &Series,
+    serial_number: &SerialNumber,
+    now: UnixTime,
+) -> Result<Beforehand, StoreError> {
+    let view = snapshot.view();
+    let standing = view.answer(series.number, serial_number, Reach::Disk, |row| {
+        let decision = match decide_beside(&row, key, view, serial_number, now, Reach::Disk) {
+            Ok(decision) => decision,
+            Err(Refusal::NotOnRecord) => return Beforehand::Outdated(Outdated::Status),
+            Err(_) => return Beforehand::Outdated(Outdated::Sources),
+        };
+        let due = due(row.produced_at, row.this_update, row.next_update);
+        if still_says(&row, &decision, signatory, snapshot.options().validity, now) {
+            Beforehand::Fresh { until: if now < due { due } else { row.next_update } }
+        } else if row.status != decision.status || decision.never_issued {
+            Beforehand::Outdated(Outdated::Status)
+        } else if row.next_update > end_of(&decision, signatory) {
+            Beforehand::Outdated(Outdated::Sources)
+        } else {
+            Beforehand::Outdated(Outdated::Time)
+        }
+    })?;
+    Ok(standing.unwrap_or(Beforehand::Absent))
 }
 
 /// Whether `row` may be sent in place of a fresh answer with this decision.

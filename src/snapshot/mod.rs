@@ -225,6 +225,14 @@ impl Snapshot {
         &self.keys
     }
 
+    /// The CA certificate of the key at `index`: keys stand here as their issuers name them.
+    #[must_use]
+    pub fn certificate_of(&self, index: usize) -> Option<&Certificate> {
+        let key = self.keys.get(index)?;
+        let first = self.keys.iter().position(|other| other.issuer == key.issuer)?;
+        Some(&self.configured.issuers.get(key.issuer.0)?.keys.get(index - first)?.certificate)
+    }
+
     /// Why issuers cannot answer at `now`; empty when all can.
     #[must_use]
     pub fn reasons_not_ready(&self, now: UnixTime) -> Vec<String> {

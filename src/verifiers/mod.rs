@@ -99,6 +99,27 @@ impl Cause {
         Self::Enumeration,
     ];
 
+    /// What counters and pages call it: a label of `ocsp_refusals_total`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unregistered => "unregistered",
+            Self::CredentialsDisagree => "credentials_disagree",
+            Self::Suspended => "suspended",
+            Self::NotValid => "not_valid",
+            Self::Network => "network",
+            Self::CertificateExpired => "certificate_expired",
+            Self::CertificateRevoked => "certificate_revoked",
+            Self::NoRight => "no_right",
+            Self::OnBehalfOf => "on_behalf_of",
+            Self::SignatureMissing => "signature_missing",
+            Self::SignatureWrong => "signature_wrong",
+            Self::QuotaPerSecond => "quota_per_second",
+            Self::QuotaPerDay => "quota_per_day",
+            Self::Enumeration => "enumeration",
+        }
+    }
+
     /// What the client is told (RFC 6960 2.3): tryLater where the same request is right at another time.
     #[must_use]
     pub const fn status(self) -> OcspResponseStatus {

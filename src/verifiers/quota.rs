@@ -66,6 +66,21 @@ impl Meter {
         }
     }
 
+    /// Certificates that are not paid for yet, and a second's worth, where there is a limit now.
+    pub fn used_now(
+        &self,
+        allowance: &Allowance,
+        bulk: Option<&Bulk>,
+        moment: Moment,
+    ) -> Option<(u32, NonZeroU32)> {
+        let (counts, allowance) = match bulk.filter(|bulk| bulk.contains(moment.now)) {
+            Some(bulk) => (&self.bulk, &bulk.allowance),
+            None => (&self.ordinary, allowance),
+        };
+        let rate = allowance.per_second?;
+        Some((counts.unpaid(rate, moment.nanoseconds()), rate))
+    }
+
     pub fn used(&self, bulk: Option<&Bulk>, now: UnixTime) -> Used {
         let from = bulk.map_or(0, |bulk| bulk.from);
         Used { ordinary: self.ordinary.used(day(now, 0)), bulk: self.bulk.used(day(now, from)) }
@@ -106,6 +121,12 @@ impl Counts {
         self.paid_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay_for).is_ok()
     }
 
+    fn unpaid(&self, rate: NonZeroU32, now: u64) -> u32 {
+        let price = SECOND / u64::from(rate.get());
+        let due = self.paid_at.load(Ordering::Relaxed).saturating_sub(now);
+        u32::try_from(due.div_ceil(price.max(1))).unwrap_or(u32::MAX)
+    }
+
     fn used(&self, day: u64) -> u64 {
         let packed = self.day.load(Ordering::Relaxed);
         if packed >> COUNT_BITS == day { packed & MOST } else { 0 }
@@ -138,6 +159,19 @@ mod tests {
         assert_eq!(take(5), Err(Exceeded::Second));
         assert_eq!(take(SECOND / 10 + 4), Err(Exceeded::Second));
         assert_eq!((take(SECOND / 10 + 5), take(SECOND / 10 + 5)), (Ok(()), Err(Exceeded::Second)));
+    }
+
+    #[test]
+    fn what_is_used_now_is_what_is_not_paid_for() {
+        let (meter, ten) = (Meter::default(), allowance(10, 0));
+        let used = |now| meter.used_now(&ten, None, at(0, now)).map(|(used, rate)| (used, rate.get()));
+        assert_eq!(used(0), Some((0, 10)));
+        meter.take(&ten, None, at(0, 0), 7).unwrap();
+        assert_eq!((used(0), used(SECOND / 10), used(SECOND)), (Some((7, 10)), Some((6, 10)), Some((0, 10))));
+        let night = Bulk { from: 0, until: 3600, allowance: allowance(500, 0) };
+        let used = meter.used_now(&ten, Some(&night), at(0, 0)).unwrap();
+        assert_eq!((used.0, used.1.get()), (0, 500), "the bulk hours have a quota of their own");
+        assert_eq!(meter.used_now(&allowance(0, 5), None, at(0, 0)), None, "no limit");
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct Credentials {
     pub signers: Vec<Signer>,
     /// Beside certificates they narrow these; alone they are the credential.
     pub networks: Vec<Network>,
+    /// When the last of its certificates ends; `None`: there is none, or not of each is it known.
+    pub certificates_end: Option<UnixTime>,
 }
 
 impl Credentials {
@@ -109,6 +111,13 @@ impl Verifier {
         } else {
             Ok(())
         }
+    }
+
+    /// When it may ask no more, as far as that is known.
+    #[must_use]
+    pub fn ends(&self) -> Option<UnixTime> {
+        let ends = [self.entry.terms.valid_until, self.entry.credentials.certificates_end];
+        ends.into_iter().flatten().min()
     }
 
     #[must_use]

@@ -14,6 +14,7 @@ mod broken_configurations;
 mod by_hand;
 mod copies;
 mod crash;
+mod explained;
 mod futex;
 mod gnutls;
 mod guard;

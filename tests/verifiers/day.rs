@@ -13,11 +13,11 @@ const UNAUTHORIZED: u8 = 6;
 
 const SECTION: &str = "[verifiers]\nregistry = \"verifiers.toml\"\non_behalf_of = \"OCSP-On-Behalf-Of\"\n";
 
-const BANK: &str = "[[verifier]]\nid = \"bank\"\nname = \"First Bank\"\nrights = \"*\"\nmay_name_others = true\n\
+pub const BANK: &str = "[[verifier]]\nid = \"bank\"\nname = \"First Bank\"\nrights = \"*\"\nmay_name_others = true\n\
                     client_certificates = { file = \"bank.pem\" }\n";
 
 /// The demo's issuer of this prefix.
-fn shop(more: &str) -> String {
+pub fn shop(more: &str) -> String {
     format!(
         "[[verifier]]\nid = \"shop\"\nrights = [\"user-authentication\"]\n\
          client_certificates = {{ issuer = \"CN=Verifiers' CA\", subject = \"CN=shop\" }}\n{more}\n"
@@ -31,7 +31,7 @@ fn lab_with(tls: &str, section: &str, registry: &str) -> Lab {
     })
 }
 
-fn lab(registry: &str) -> Lab {
+pub fn lab(registry: &str) -> Lab {
     lab_with("", SECTION, registry)
 }
 
@@ -41,7 +41,7 @@ impl Lab {
         self.reload();
     }
 
-    fn refused(&self, cause: &str) -> u64 {
+    pub fn refused(&self, cause: &str) -> u64 {
         self.metric(&format!("ocsp_refusals_total{{cause=\"{cause}\"}}"))
     }
 }

@@ -13,3 +13,4 @@ mod lab;
 #[path = "../clients/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "made for tests/clients, of which a part is used here")]
 mod support;
+mod told;

@@ -122,6 +122,23 @@ fn every_metric_that_rules_and_dashboard_name_exists() {
 }
 
 #[test]
+fn each_panel_of_the_dashboard_has_a_place_of_its_own() {
+    let board: serde_json::Value = serde_json::from_str(&read("grafana/ocsprey.json")).unwrap();
+    let panels = board["panels"].as_array().unwrap();
+    let (mut ids, mut taken) = (BTreeSet::new(), BTreeSet::new());
+    for panel in panels {
+        let place = |name: &str| panel["gridPos"][name].as_u64().unwrap();
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{}", panel["title"]);
+        assert!(place("x") + place("w") <= 24, "{}", panel["title"]);
+        for x in place("x")..place("x") + place("w") {
+            for y in place("y")..place("y") + place("h") {
+                assert!(taken.insert((x, y)), "{} lies over another", panel["title"]);
+            }
+        }
+    }
+}
+
+#[test]
 fn every_alert_has_a_runbook_in_the_manual() {
     let manual = read("README.md");
     let rules = read("prometheus/ocsprey.rules.yml");

@@ -2,8 +2,8 @@
 //! comes in a POST and goes back in the page, and is kept nowhere.
 
 use super::html::{Grade, Html, badge};
-use super::{STYLE, head};
-use crate::http::admin::Explanation;
+use super::{STYLE, at, head};
+use crate::http::explanation::{AnswerTiers, Explanation, HeldAnswer};
 
 pub(super) fn form(html: &mut Html) {
     html.markup(
@@ -38,14 +38,61 @@ pub(in crate::http) fn render(explanations: &Result<Vec<Explanation>, String>) -
                 html.markup(" ")
                     .text(&one.because)
                     .markup("</p>\n<div class=\"wide\"><table class=\"facts\">\n");
-                for (name, fact) in &one.facts {
-                    html.element("<tr><th>", name, "</th><td>").element("", fact, "</td></tr>\n");
+                for fact in &one.facts {
+                    html.element("<tr><th>", &fact.name, "</th><td>").element(
+                        "",
+                        &fact.value,
+                        "</td></tr>\n",
+                    );
                 }
-                html.markup("</table></div></section>\n");
+                html.markup("</table></div>\n");
+                tiers(html, &one.tiers);
+                html.markup("</section>\n");
             }
         }
     }
     form(html);
     html.markup("</main>\n</body>\n</html>\n");
     page.into_string()
+}
+
+/// From where the answer comes, by form of CertID.
+fn tiers(html: &mut Html, tiers: &[AnswerTiers]) {
+    if tiers.is_empty() {
+        return;
+    }
+    html.markup("<h3>From where the answer comes now <small>with a nonce always from a fresh signature</small></h3>\n");
+    html.markup(
+        "<div class=\"wide\"><table class=\"cards\">\n<tr><th>CertID</th><th>from</th><th>in memory</th>",
+    );
+    html.markup("<th>signed beforehand</th></tr>\n");
+    for one in tiers {
+        html.element("<tr><td class=\"name\">", &one.form, " ").element(
+            "<small>",
+            &one.algorithm,
+            "</small></td><td data-of=\"from\">",
+        );
+        let (grade, from) = match one.from {
+            "memory" => (Grade::Good, "memory"),
+            "presigned" => (Grade::Good, "signed beforehand"),
+            "signature" => (Grade::Good, "a fresh signature"),
+            _ => (Grade::Bad, "nowhere"),
+        };
+        badge(html, grade, from);
+        html.markup("</td><td data-of=\"memory\">");
+        held(html, &one.memory, "no cache", "not kept");
+        html.markup("</td><td data-of=\"signed beforehand\">");
+        held(html, &one.presigned, "not this form", "not yet");
+        html.markup("</td></tr>\n");
+    }
+    html.markup("</table></div>\n");
+}
+
+fn held(html: &mut Html, held: &HeldAnswer, off: &'static str, none: &'static str) {
+    match (held.state, &held.until, held.because) {
+        ("fresh", Some(until), _) => html.element("until ", &at(until), ""),
+        ("over", _, Some(because)) => html.element("no more: ", because, ""),
+        ("none", _, _) => html.element("<span class=\"soft\">", none, "</span>"),
+        _ => html.element("<span class=\"soft\">", off, "</span>"),
+    };
 }

@@ -90,7 +90,7 @@ fn scopes(html: &mut Html, all: &[ScopeStatus], asked: &Asked, now: UnixTime) {
     }
     let common = common_end(all);
     html.markup(
-        "<div class=\"wide\"><table>\n<tr><th>CRL scope</th><th>until tryLater</th><th class=\"extra\"></th>",
+        "<div class=\"wide\"><table class=\"cards\">\n<tr><th>CRL scope</th><th>until tryLater</th><th class=\"extra\"></th>",
     );
     html.markup(
         "<th>age</th><th class=\"number extra\">entries</th><th class=\"number extra\">number</th></tr>\n",
@@ -118,7 +118,7 @@ fn row(html: &mut Html, scope: &ScopeStatus, common: usize, now: UnixTime) {
     html.element("<tr><td class=\"name\" title=\"", &scope.distribution_point, "\">").element(
         "",
         name,
-        "</td><td title=\"",
+        "</td><td data-of=\"until tryLater\" title=\"",
     );
     html.text(&scope.next_update).markup("\">");
     let left = left(scope, now);
@@ -132,7 +132,7 @@ fn row(html: &mut Html, scope: &ScopeStatus, common: usize, now: UnixTime) {
     html.markup("</td><td class=\"extra\"><meter min=\"0\" max=\"1\" low=\"0.25\" high=\"0.5\" optimum=\"1\" value=\"");
     let life = left.saturating_add(age).max(1);
     html.show(&format_args!("{:.2}", (left as f64 / life as f64).clamp(0.0, 1.0)));
-    html.element("\"></meter></td><td title=\"", &at(&scope.this_update), "\">");
+    html.element("\"></meter></td><td data-of=\"age\" title=\"", &at(&scope.this_update), "\">");
     html.element("", &span(age), "</td><td class=\"number extra\">");
     html.element("", &thousands(scope.entries), "</td><td class=\"number extra\">");
     html.element("", &scope.crl_number, "</td></tr>\n");

@@ -41,8 +41,11 @@ pub(super) fn plot(
         }
     }
     html.markup("</svg><small>the last ");
-    html.show(&(traffic.samples.len() as u64 * traffic.seconds_each).div_ceil(60));
-    html.markup(" minutes</small></figure>\n");
+    match (traffic.samples.len() as u64 * traffic.seconds_each).div_ceil(60) {
+        0 | 1 => html.markup("minute"),
+        minutes => html.show(&minutes).markup(" minutes"),
+    };
+    html.markup("</small></figure>\n");
 }
 
 /// `M x y L x y …`, with a new `M` behind each gap.

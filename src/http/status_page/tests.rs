@@ -1,10 +1,11 @@
 //! The page as a whole, for one CA and for a country.
 
 use super::*;
-use crate::http::admin::Explanation;
+use crate::http::explanation::{AnswerTiers, Explanation, Fact, HeldAnswer};
 use crate::http::history::Sample;
 use crate::http::status::{
-    IssuerStatus, PresignedStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus,
+    AuditStatus, IssuerStatus, PresignedStatus, QuarantineStatus, ScopeStatus, SignerStatus, SourceStatus,
+    UsageStatus, VerifierStatus,
 };
 
 fn now() -> UnixTime {
@@ -156,6 +157,112 @@ fn refused_crls_and_troubled_sources_say_why() {
     ));
 }
 
+fn verifier(id: &str) -> VerifierStatus {
+    VerifierStatus {
+        id: id.into(),
+        name: format!("{id} & Co"),
+        rights: vec!["auth".into()],
+        valid: true,
+        ..VerifierStatus::default()
+    }
+}
+
+#[test]
+fn verifiers_that_need_somebody_come_first_and_say_why() {
+    let mut shown = status(vec![]);
+    let quiet = verifier("quiet");
+    let until = |days: i64| Some(now().plus(days * 86_400).to_string());
+    let ended = VerifierStatus { valid: false, ends: until(-2), ..verifier("ended") };
+    let soon = VerifierStatus { ends: until(5), ..verifier("soon") };
+    let refusals = [("quota_per_second".to_owned(), 12), ("suspended".to_owned(), 3)].into();
+    let refused =
+        VerifierStatus { refused: 15, refusals, admitted: 1_234, suspended: true, ..verifier("loud") };
+    let full = VerifierStatus {
+        per_day: Some(1_000),
+        used_today: 1_000,
+        used_in_bulk: 77,
+        used_now: Some(3),
+        per_second_now: Some(50),
+        rights: vec!["*".into()],
+        ..verifier("full")
+    };
+    shown.verifiers = vec![quiet, soon, refused, full, ended];
+    shown.refusals =
+        [("quota_per_second".to_owned(), 12), ("unregistered".to_owned(), 99), ("network".to_owned(), 0)]
+            .into();
+    let shown = page(&shown, "");
+    assert!(in_order(
+        &shown,
+        &["Verifiers", "5 registered, 1 suspended", "99 <small>unregistered", "12 <small>quota per second"]
+    ));
+    assert!(!shown.contains("network"), "what never was is not told");
+    let order = [
+        ">ended ",
+        "ENDED 2 d",
+        ">full ",
+        ">loud ",
+        "suspended",
+        ">soon ",
+        "5 d 0 h left",
+        ">quiet ",
+        "no end",
+    ];
+    assert!(in_order(&shown, &order), "{shown}");
+    let full = ["about every issuer", "1,000 <small>of 1,000", "100 %", "77 in bulk hours", "3 <small>of 50"];
+    assert!(in_order(&shown, &full), "{shown}");
+    assert!(in_order(&shown, &["1,234", "12 <small>quota per second", "3 <small>suspended"]), "{shown}");
+    assert!(shown.contains("quiet &amp; Co"), "{shown}");
+}
+
+#[test]
+fn of_a_thousand_verifiers_ten_are_shown_and_the_rest_is_found() {
+    let mut many = status(vec![]);
+    many.verifiers = (0..1_000).map(|number| verifier(&format!("bank-{number:04}"))).collect();
+    let shown = page(&many, "");
+    assert!(shown.len() < 32 << 10, "{} octets", shown.len());
+    assert!(shown.contains("bank-0009") && !shown.contains("bank-0010") && shown.contains("990 more"));
+    assert!(page(&many, "q=BANK-0777").contains("bank-0777"));
+    let found = page(&many, "q=auth");
+    assert!(found.contains("bank-0199") && !found.contains("bank-0200"), "by right, as far as a page goes");
+    assert!(page(&many, "all=1").contains("bank-0999"));
+    assert!(page(&many, "q=nobody").contains("No verifier matches."));
+    many.verifiers.clear();
+    assert!(!page(&many, "").contains("Verifiers"), "everybody may ask");
+    many.refusals = [("unregistered".to_owned(), 0)].into();
+    assert!(page(&many, "").contains("nobody may ask"));
+}
+
+#[test]
+fn what_is_kept_of_answers_says_when_it_is_late() {
+    let mut shown = status(vec![]);
+    assert!(!page(&shown, "").contains("Records of answers"));
+    let ago = |seconds: i64| Some(now().plus(-seconds).to_string());
+    shown.usage = Some(UsageStatus { last_written: ago(3), ..UsageStatus::default() });
+    shown.audit = Some(AuditStatus {
+        when_full: "gap".into(),
+        last_committed: ago(120),
+        records: 1_234,
+        waiting: 5,
+        missing: 6,
+        write_failures: 7,
+        segment: 12,
+        segment_records: 34,
+        ..AuditStatus::default()
+    });
+    let late = page(&shown, "");
+    let audit =
+        ["bad\">2 min ago", "7 tries failed", "1,234", "5 waiting", "6 missing: a gap", "12", "34 records"];
+    assert!(in_order(&late, &audit), "{late}");
+    assert!(in_order(&late, &["answer, and count the gap", "counts for bills", "good\">3 s ago"]), "{late}");
+    // The log is committed several times a second; counts are written where there are any.
+    shown.audit = Some(AuditStatus { last_committed: ago(1), ..AuditStatus::default() });
+    shown.usage = Some(UsageStatus { last_written: ago(7_200), ..UsageStatus::default() });
+    let quiet = page(&shown, "");
+    assert!(in_order(&quiet, &["good\">1 s ago", "tryLater", "good\">2 h 0 min ago"]), "{quiet}");
+    shown.usage = Some(UsageStatus { last_written: ago(7_200), unwritten: 9, ..UsageStatus::default() });
+    assert!(in_order(&page(&shown, ""), &["bad\">2 h 0 min ago", "9 not written yet"]));
+}
+
 #[test]
 fn forms_are_read_as_browsers_write_them() {
     let field = |form: &str, name| form_field(form.as_bytes(), name);
@@ -175,13 +282,37 @@ fn an_explanation_shows_its_facts_and_an_error_itself() {
         answer: "revoked".into(),
         is_answered: true,
         because: "a CRL lists it".into(),
-        facts: vec![("CRL".into(), "number 7".into())],
+        facts: vec![Fact { name: "CRL".into(), value: "number 7".into() }],
+        tiers: vec![
+            AnswerTiers {
+                form: "sha1".into(),
+                algorithm: "Ed25519".into(),
+                from: "memory",
+                memory: HeldAnswer {
+                    state: "fresh",
+                    until: Some("2026-11-23T07:00:00Z".into()),
+                    because: None,
+                },
+                presigned: HeldAnswer { state: "over", until: None, because: Some("it says another status") },
+            },
+            AnswerTiers {
+                form: "sha256".into(),
+                from: "none",
+                memory: HeldAnswer { state: "off", ..HeldAnswer::default() },
+                presigned: HeldAnswer { state: "none", ..HeldAnswer::default() },
+                ..AnswerTiers::default()
+            },
+        ],
     };
     let shown = render_explained(&Ok(vec![explanation]));
     assert!(in_order(
         &shown,
         &["<h2>auth", "CN=&lt;CA&gt;", "revoked", "a CRL lists it", "<th>CRL", "number 7"]
     ));
+    let tiers =
+        ["sha1", "Ed25519", "good\">memory", "until 2026-11-23 07:00:00 UTC", "no more: it says another"];
+    assert!(in_order(&shown, &tiers), "{shown}");
+    assert!(in_order(&shown, &["sha256", "bad\">nowhere", "no cache", "not yet"]), "{shown}");
     assert!(!shown.contains("<script"));
     assert!(render_explained(&Err("no serial".into())).contains("no serial"));
 }

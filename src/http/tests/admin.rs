@@ -211,12 +211,11 @@ fn the_filter_of_the_log_is_read_and_set() {
 #[test]
 fn a_serial_number_is_explained_by_post_only() {
     let (server, _) = admin(Arc::default());
-    let post = |form: &str| {
+    let post_to = |path: &str, form: &str| {
         let length = form.len();
-        server.ask(format!(
-            "POST /status/explain HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{form}"
-        ))
+        server.ask(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{form}"))
     };
+    let post = |form: &str| post_to("/status/explain", form);
     let told = post("serial=0a");
     assert_eq!((told.status, told.header("cache-control")), (200, Some("no-store")));
     let refused = post("serial=x");
@@ -225,6 +224,13 @@ fn a_serial_number_is_explained_by_post_only() {
     assert_eq!(post("number=0a").status, 422);
     assert_eq!(post(&"x".repeat(2_000)).status, 400);
     let get = server.get("/status/explain?serial=0a");
+    assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
+    let told = post_to("/api/v1/explain", "serial=0a");
+    assert_eq!((told.status, told.header("cache-control")), (200, Some("no-store")));
+    assert_eq!(json_of(&told), json!({ "explanations": [] }));
+    let refused = post_to("/api/v1/explain", "serial=x");
+    assert_eq!((refused.status, json_of(&refused)), (422, json!({ "error": "this is no serial number" })));
+    let get = server.get("/api/v1/explain");
     assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
 }
 

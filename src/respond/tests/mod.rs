@@ -11,6 +11,7 @@ mod pairs;
 mod preferred;
 mod presigned;
 mod several;
+mod tiers;
 mod times;
 
 use super::*;
