@@ -221,4 +221,27 @@ mod tests {
         let missing = vec![("auth".to_owned(), vec!["CN=Z".to_owned()])];
         assert_eq!(partitions.look(&setting.snapshot(), &config("[]")), missing);
     }
+
+    #[test]
+    fn what_a_person_ended_is_forgotten_with_its_delta_crls_and_the_arrivals_are_named() {
+        let mut setting = Setting::new();
+        let ca = Authority::new(KeyKind::P256, "CN=CA");
+        let number = setting.add("auth", vec![signs_itself(&ca)]);
+        for point in ["a", "b"] {
+            setting.load(Crl::of(number, &ca.certificate).at(point));
+        }
+        let snapshot = setting.snapshot();
+        let keys: Vec<_> = snapshot.view().scopes().iter().map(|one| one.crl.key.clone()).collect();
+        let mut partitions = Partitions::default();
+        partitions.bring("crl/a", &report(&keys[..1], false));
+        partitions.bring("crl/a-again", &report(&keys[..1], false));
+        partitions.bring("crl/a-delta", &report(&keys[..1], true));
+        partitions.bring("crl/b", &report(&keys[1..], false));
+        partitions.take_changed();
+        let delta = keys[0].of_layer(Layer::Delta);
+        assert_eq!(partitions.forget(&[&keys[0], &delta]), ["crl/a", "crl/a-again", "crl/a-delta"]);
+        assert!(partitions.take_changed());
+        assert_eq!(partitions.forget(&[&keys[0]]), Vec::<String>::new());
+        assert_eq!(partitions.forget(&[&keys[1]]), ["crl/b"]);
+    }
 }

@@ -286,13 +286,24 @@ fn a_crl_is_taken_back_from_a_running_server_and_every_answer_is_true_at_once() 
     let said = ocsprey(server.dir(), &["crl", "ingest", "--admin", &server.admin, "seven.crl"]);
     assert_eq!((said.code, number(&server).as_str()), (Some(0), "7"), "{said:#?}");
 
-    // A drop that was forced is taken back, too.
+    // A drop that was forced is taken back, too; and its file, which stood refused, is as good as before.
+    fs::copy(server.path("seven.crl"), server.path("crl/.a.crl.part")).unwrap();
+    fs::rename(server.path("crl/.a.crl.part"), server.path("crl/a.crl")).unwrap();
+    let is_well = |server: &Server| {
+        let shown = status(server);
+        let [refused, missing] = [&shown["quarantine"], &shown["issuers"][0]["missing"]]
+            .map(|list| list.as_array().unwrap().is_empty());
+        refused && missing
+    };
+    wait_until(|| format!("{:#}", status(&server)), || is_well(&server).then_some(()));
     let said = by_admin(&server, &["drop", "--scope", A, "--force"]);
     assert_eq!(said.code, Some(0), "{said:#?}");
+    wait_until(|| format!("{:#}", status(&server)), || (!is_well(&server)).then_some(()));
     let said = by_admin(&server, &["rollback", "--scope", A]);
     assert_eq!(said.code, Some(0), "{said:#?}");
     assert!(said.out.contains("its end was taken back; in force is the CRL number 7 of"), "{said:#?}");
     assert_eq!(number(&server), "7");
+    wait_until(|| format!("{:#}", status(&server)), || is_well(&server).then_some(()));
 }
 
 /// One process writes a store. Who comes second is told what to do instead, and has changed nothing.

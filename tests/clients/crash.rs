@@ -1,5 +1,5 @@
-//! kill -9 while a CRL comes in: the next start knows the old CRL or the new one, whole, and takes the new
-//! one when it comes again. `make soak` does the same to a nation's publications, at random moments.
+//! kill -9 while a CRL comes in, or is taken back: the next start knows the old CRL or the new one, whole, and takes the
+//! new one when it comes again. `make soak` does the same to a nation's publications, at random moments.
 
 use crate::support::{Crl, Pki, Server, get, ocsprey, post, run};
 use std::fs;
@@ -92,5 +92,46 @@ fn kill_9_while_a_crl_comes_in_leaves_the_old_one_or_the_new_one() {
         let outcome = if is_new { "unchanged" } else { "applied" };
         assert!(again.text().contains(outcome), "{outcome}: {}", again.text());
         assert_eq!(are_revoked(&server, &[0, old, new - 1, new]), [true, true, true, false]);
+    }
+}
+
+/// What is taken back is another CRL than the one in force, thousands of entries away; killed in the middle it is the
+/// one or the other, and the same order again does it.
+#[test]
+fn kill_9_while_a_crl_is_taken_back_leaves_the_one_or_the_other() {
+    let pki = publications();
+    let crls: Vec<Vec<u8>> =
+        (0..=ROUNDS).map(|round| fs::read(pki.path(&format!("{round}.crl"))).unwrap()).collect();
+    let begin = Instant::now();
+    assert_eq!(ocsprey(pki.dir(), &["crl", "ingest", "--config", "ocsprey.toml", "0.crl"]).code, Some(0));
+    let took = begin.elapsed();
+    let mut server = Server::start(pki.into_dir());
+    let order = "{\"issuer\": \"test\"}";
+    for (round, crl) in (1..).zip(&crls[1..]) {
+        // Forced, so that the store is copied before it; the copy has the first CRL.
+        let forced = format!("{}/api/v1/crls?force=1", server.admin);
+        let taken = post(&forced, "application/pkix-crl", crl);
+        assert_eq!(taken.status, 200, "{}", taken.text());
+        let admin = server.admin.trim_start_matches("http://").to_owned();
+        let mut ordering = TcpStream::connect(&admin).unwrap();
+        let head = "POST /api/v1/crls/rollback HTTP/1.1\r\nContent-Type: application/json";
+        let length = order.len();
+        let request = format!("{head}\r\nHost: {admin}\r\nContent-Length: {length}\r\n\r\n{order}");
+        ordering.write_all(request.as_bytes()).unwrap();
+        std::thread::sleep(took * round / (2 * ROUNDS));
+        server = Server::start(server.kill());
+
+        let last = FIRST + round * MORE;
+        let states = are_revoked(&server, &[0, FIRST - 1, FIRST, last - 1, last]);
+        let is_held = states[2];
+        assert_eq!(states, [true, true, is_held, is_held, false], "after round {round}");
+        assert_eq!(crl_number(&server), if is_held { u64::from(5 + round) } else { 5 });
+        let again =
+            post(&format!("{}/api/v1/crls/rollback", server.admin), "application/json", order.as_bytes());
+        assert_eq!(again.status, if is_held { 200 } else { 422 }, "{}", again.text());
+        assert_eq!(crl_number(&server), 5);
+        assert_eq!(are_revoked(&server, &[0, FIRST - 1, FIRST, last - 1]), [true, true, false, false]);
+        let verified = ocsprey(server.dir(), &["store", "verify", "--config", "ocsprey.toml"]);
+        assert_eq!(verified.code, Some(0), "{verified:#?}");
     }
 }

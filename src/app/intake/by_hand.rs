@@ -64,16 +64,20 @@ impl Intake {
             if submitted.manner == Manner::Forced {
                 self.tell_forced(report);
             }
-            // It may be one that stands refused at its source: with another look that ends.
-            for name in self.quarantine.sources() {
-                self.sources.retry(&Arrival::File(name.into()));
-                self.sources.retry(&Arrival::Url(name.to_owned()));
-            }
+            self.look_at_refused();
         }
         match outcome {
             Ok(report) => Ok(super::super::status::report_json(&report, started.elapsed())),
             Err(why) if why.is_ours() => Err(Refusal::Unavailable(why.to_string())),
             Err(why) => Err(Refusal::Unacceptable(format!("the CRL {why}"))),
+        }
+    }
+
+    /// What stands refused at its source may be right now: with another look that ends.
+    fn look_at_refused(&mut self) {
+        for name in self.quarantine.sources() {
+            self.sources.retry(&Arrival::File(name.into()));
+            self.sources.retry(&Arrival::Url(name.to_owned()));
         }
     }
 
@@ -142,8 +146,11 @@ impl Intake {
             tracing::warn!(issuer, scope, number, from, "a CRL was taken back by hand");
         }
         let count = keys.len() as u64;
-        tracing::warn!(issuer, count, from, "so many CRLs were taken back by hand");
+        if keys.len() > MOST_NAMED {
+            tracing::warn!(issuer, count, from, "so many CRLs were taken back by hand in all");
+        }
         self.shared.metrics.issuer(issuer).interventions.rolled_back.inc_by(count);
+        self.look_at_refused();
         report["sources"] = self.look_again(&keys.iter().collect::<Vec<_>>());
         report["seconds"] = json!(started.elapsed().as_secs_f64());
         Ok(report)
