@@ -94,6 +94,7 @@ fn free(path: &Path) -> Option<i64> {
 
 /// When the first of those who may ask now may ask no more.
 fn first_end(registry: &Registry, now: UnixTime) -> Option<UnixTime> {
-    let ends = registry.verifiers().iter().filter(|one| !one.entry.is_suspended).filter_map(Verifier::ends);
+    let ends =
+        registry.verifiers().iter().filter(|one| !one.entry.terms.is_suspended).filter_map(Verifier::ends);
     ends.filter(|end| *end > now).min()
 }

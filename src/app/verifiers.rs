@@ -12,9 +12,9 @@ use crate::http::{Gate, VerifierStatus};
 use crate::snapshot::{Configured, Issuer};
 use crate::store::Store;
 use crate::verifiers::{
-    CertificateKey, Credentials, Registry, Rights, Signer, Verifier, VerifierDraft, conflicts,
+    CertificateKey, Credentials, Registry, Rights, Signer, Terms, Verifier, VerifierDraft, conflicts,
 };
-use crate::x509::Certificate;
+use crate::x509::{Certificate, UnixTime};
 use std::path::Path;
 
 /// A verifier whose files were read.
@@ -115,12 +115,7 @@ pub(super) fn registered(
             number,
             rights,
             credentials,
-            valid_from: entry.valid_from,
-            valid_until: entry.valid_until,
-            is_suspended: entry.is_suspended,
-            allowance: entry.allowance,
-            bulk: entry.bulk,
-            may_name_others: entry.may_name_others,
+            terms: entry.terms,
         });
     }
     Ok(Some(Registry::new(drafts, verifiers.policy.clone(), before)))
@@ -141,7 +136,7 @@ pub(super) fn check(config: &Config, clock: &Clock) -> (Vec<Fault>, Vec<Fault>) 
     let has_client_ca = config.server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     for LoadedVerifier { entry, credentials } in &loaded {
         let id = &entry.id;
-        if entry.valid_until.is_some_and(|until| until <= clock.now()) {
+        if entry.terms.valid_until.is_some_and(|until| until <= clock.now()) {
             warnings.push(warning(format!("verifier \"{id}\": its time is over (valid_until)")));
         }
         let is_by_client = !credentials.client_certificates.is_empty();
@@ -170,14 +165,7 @@ pub fn list(config: &Config, clock: &Clock) -> Result<Vec<VerifierStatus>, Vec<F
             RightsConfig::All => vec!["*".to_owned()],
             RightsConfig::Issuers(names) => names.clone(),
         },
-        suspended: entry.is_suspended,
-        valid: entry.valid_from.is_none_or(|from| now >= from)
-            && entry.valid_until.is_none_or(|until| now < until),
-        valid_from: entry.valid_from.map(|from| from.to_string()),
-        valid_until: entry.valid_until.map(|until| until.to_string()),
-        per_second: entry.allowance.per_second.map(u32::from),
-        per_day: entry.allowance.per_day,
-        ..VerifierStatus::default()
+        ..under(&entry.terms, now)
     };
     Ok(load(config, verifiers)?.iter().map(status).collect())
 }
@@ -190,9 +178,9 @@ pub(super) fn status_of(gate: &Gate, configured: &[Issuer], clock: &Clock) -> Ve
         |number| configured.iter().find(|issuer| issuer.number == number).map(|issuer| issuer.name.clone());
     let status = |verifier: &Verifier| {
         let Verifier { entry, account } = verifier;
-        let (allowance, bulk) = (&entry.allowance, entry.bulk.as_ref());
-        let used = account.used(bulk, now);
-        let (used_now, per_second_now) = account.used_now(allowance, bulk, moment).unzip();
+        let terms = &entry.terms;
+        let used = account.used(terms, now);
+        let (used_now, per_second_now) = account.used_now(terms, moment).unzip();
         VerifierStatus {
             id: entry.id.clone(),
             name: entry.name.clone(),
@@ -200,14 +188,7 @@ pub(super) fn status_of(gate: &Gate, configured: &[Issuer], clock: &Clock) -> Ve
                 Rights::All => vec!["*".to_owned()],
                 Rights::These(issuers) => issuers.iter().filter_map(|number| name(*number)).collect(),
             },
-            suspended: entry.is_suspended,
-            valid: entry.valid_from.is_none_or(|from| now >= from)
-                && entry.valid_until.is_none_or(|until| now < until),
-            valid_from: entry.valid_from.map(|from| from.to_string()),
-            valid_until: entry.valid_until.map(|until| until.to_string()),
             ends: verifier.ends().map(|end| end.to_string()),
-            per_second: allowance.per_second.map(u32::from),
-            per_day: allowance.per_day,
             used_now,
             per_second_now: per_second_now.map(u32::from),
             used_today: used.ordinary,
@@ -219,7 +200,21 @@ pub(super) fn status_of(gate: &Gate, configured: &[Issuer], clock: &Clock) -> Ve
                 .filter(|(_, count)| *count > 0)
                 .map(|(cause, count)| (cause.name().to_owned(), count))
                 .collect(),
+            ..under(terms, now)
         }
     };
     gate.registry().verifiers().iter().map(status).collect()
+}
+
+/// As far as the terms of a verifier tell its status.
+fn under(terms: &Terms, now: UnixTime) -> VerifierStatus {
+    VerifierStatus {
+        suspended: terms.is_suspended,
+        valid: terms.is_valid(now),
+        valid_from: terms.valid_from.map(|from| from.to_string()),
+        valid_until: terms.valid_until.map(|until| until.to_string()),
+        per_second: terms.allowance.per_second.map(u32::from),
+        per_day: terms.allowance.per_day,
+        ..VerifierStatus::default()
+    }
 }

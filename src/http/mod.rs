@@ -17,6 +17,7 @@ mod history;
 mod listener;
 mod ocsp_get;
 mod ocsp_post;
+mod orders;
 mod peer;
 mod pressure;
 mod reply;
@@ -39,11 +40,12 @@ pub use caller::Caller;
 pub use explanation::{AnswerTiers, Explanation, Fact, HeldAnswer};
 pub use gate::Gate;
 pub use listener::{Backlog, Limits, ListenError, Shutdown, listen};
+pub use orders::{DropOrder, Order, RollbackOrder, UsageQuestion};
 pub use pressure::{Pressure, keep_watch};
 pub use service::{Answerer, OcspService};
 pub use status::{
-    AuditStatus, IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload, ScopeStatus, SignerStatus,
-    SourceStatus, Status, UsageStatus, VerifierStatus, time_of,
+    AuditStatus, InterventionStatus, IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload,
+    ScopeStatus, SignerStatus, SourceStatus, Status, UsageStatus, VerifierStatus, time_of,
 };
 pub use tls::{ClientCertificates, OldestTls, Tls, TlsError, TlsFile, TlsIdentity, TlsMaterial};
 pub use witness::{Consent, Method, Seen, Witness};

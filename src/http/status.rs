@@ -29,12 +29,28 @@ pub struct Status {
     pub quarantine: Vec<QuarantineStatus>,
     /// Who may ask. Empty where everybody may, and where the store was read.
     pub verifiers: Vec<VerifierStatus>,
+    /// What was done to CRLs by hand, the newest last.
+    pub interventions: Vec<InterventionStatus>,
     /// Requests refused before any status was read, since the process began, by cause. Empty where everybody may ask.
     pub refusals: BTreeMap<String, u64>,
     /// `None` where nothing is counted for bills, and where the store was read.
     pub usage: Option<UsageStatus>,
     /// `None` without an audit log, and where the store was read.
     pub audit: Option<AuditStatus>,
+}
+
+/// Something that a person did to what is held, past what CRLs say of themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InterventionStatus {
+    pub at: String,
+    /// `dropped`, `rolled back`, `forced`.
+    pub what: String,
+    pub issuer: String,
+    /// The distribution point; `everything` for CRLs that name none.
+    pub scope: String,
+    /// What came of it.
+    pub detail: String,
 }
 
 /// Counts for bills on their way into the store.
@@ -185,6 +201,8 @@ pub struct ScopeStatus {
     pub next_update: String,
     pub entries: u64,
     pub ingested_at: String,
+    /// `ocsprey crl drop` ended it: no CRL of it is expected, and it does not run out.
+    pub retired: bool,
 }
 
 /// The time that a status gives as text.

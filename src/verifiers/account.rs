@@ -5,7 +5,7 @@
 
 use super::quota::{Exceeded, Meter};
 use super::walk::Walk;
-use super::{Allowance, Bulk, Cause, Enumeration, Moment, Used};
+use super::{Cause, Enumeration, Moment, Terms, Used};
 use crate::store::IssuerNumber;
 use crate::x509::{SerialNumber, UnixTime};
 use std::num::NonZeroU32;
@@ -27,17 +27,12 @@ impl Account {
     ///
     /// # Errors
     /// The quota that is used up, or a walk that was stopped.
-    pub fn take(
-        &self,
-        allowance: &Allowance,
-        bulk: Option<&Bulk>,
-        moment: Moment,
-        count: u32,
-    ) -> Result<(), Cause> {
+    pub fn take(&self, terms: &Terms, moment: Moment, count: u32) -> Result<(), Cause> {
         if self.walk.is_refused(moment) {
             return Err(Cause::Enumeration);
         }
-        self.meter.take(allowance, bulk, moment, count).map_err(|exceeded| match exceeded {
+        let taken = self.meter.take(&terms.allowance, terms.bulk.as_ref(), moment, count);
+        taken.map_err(|exceeded| match exceeded {
             Exceeded::Second => Cause::QuotaPerSecond,
             Exceeded::Day => Cause::QuotaPerDay,
         })?;
@@ -77,23 +72,19 @@ impl Account {
 
     /// Certificates of the last second's worth that are not paid for yet, and how many may be asked about in one.
     #[must_use]
-    pub fn used_now(
-        &self,
-        allowance: &Allowance,
-        bulk: Option<&Bulk>,
-        moment: Moment,
-    ) -> Option<(u32, NonZeroU32)> {
-        self.meter.used_now(allowance, bulk, moment)
+    pub fn used_now(&self, terms: &Terms, moment: Moment) -> Option<(u32, NonZeroU32)> {
+        self.meter.used_now(&terms.allowance, terms.bulk.as_ref(), moment)
     }
 
     #[must_use]
-    pub fn used(&self, bulk: Option<&Bulk>, now: UnixTime) -> Used {
-        self.meter.used(bulk, now)
+    pub fn used(&self, terms: &Terms, now: UnixTime) -> Used {
+        self.meter.used(terms.bulk.as_ref(), now)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Allowance;
     use super::*;
 
     #[test]
@@ -108,10 +99,11 @@ mod tests {
         }
         let counted: Vec<_> = account.refused().map(|(_, count)| count).collect();
         assert_eq!(counted, (1..=14).collect::<Vec<u64>>());
-        account.take(&Allowance::default(), None, moment, 100).unwrap();
+        account.take(&Terms::default(), moment, 100).unwrap();
         assert_eq!(account.admitted(), 1);
         let none = Allowance { per_day: Some(0), ..Allowance::default() };
-        assert_eq!(account.take(&none, None, moment, 1), Err(Cause::QuotaPerDay));
+        let none = Terms { allowance: none, ..Terms::default() };
+        assert_eq!(account.take(&none, moment, 1), Err(Cause::QuotaPerDay));
         assert_eq!(account.admitted(), 1);
     }
 }
