@@ -52,7 +52,7 @@ impl RefusalCounters {
         let family = families.counters(
             "ocsp_refusals_total",
             "Requests of verifiers that were refused before any status was read, by cause. In ocsp_requests_total they \
-             are unauthorized or try_later of no issuer.",
+             are unauthorized or try_later of no issuer; tryLater to who asks more than was agreed breaks no promise.",
             &["cause"],
         )?;
         let cause = |cause: &str| family.with_label_values(&[cause]);
@@ -76,6 +76,12 @@ impl RefusalCounters {
 }
 
 impl RefusalCounters {
+    /// Requests told tryLater because they were more than was agreed.
+    #[must_use]
+    pub fn beyond_quota(&self) -> u64 {
+        [&self.quota_per_second, &self.quota_per_day, &self.enumeration].map(IntCounter::get).iter().sum()
+    }
+
     /// What was counted so far, each cause once, as its label calls it.
     #[must_use]
     pub fn by_cause(&self) -> [(&'static str, u64); 14] {

@@ -13,7 +13,8 @@ pub struct Totals {
     pub unknown: u64,
     /// tryLater and internalError: somebody wanted an answer of ours and got none.
     pub turned_away: u64,
-    /// unauthorized and malformedRequest: nobody could have answered that here.
+    /// unauthorized and malformedRequest: nobody could have answered that here. And what verifiers asked beyond what
+    /// was agreed, though they are told tryLater.
     pub in_vain: u64,
     pub signatures: u64,
     pub cache_hits: u64,
@@ -29,6 +30,8 @@ impl Metrics {
     #[must_use]
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
+        // Read before the requests, which are counted later: never more than are among them.
+        let beyond = self.refusals.beyond_quota();
         for family in self.registry.gather() {
             match family.name() {
                 "ocsp_requests_total" => totals.add_requests(&family),
@@ -41,6 +44,9 @@ impl Metrics {
                 _ => {}
             }
         }
+        let beyond = beyond.min(totals.turned_away);
+        totals.turned_away -= beyond;
+        totals.in_vain += beyond;
         totals
     }
 }
@@ -144,6 +150,20 @@ mod tests {
         let totals = metrics.totals();
         assert_eq!((totals.good, totals.revoked, totals.unknown), (11, 2, 3));
         assert_eq!((totals.turned_away, totals.in_vain, totals.requests()), (2, 1, 19));
+    }
+
+    #[test]
+    fn who_asks_more_than_was_agreed_is_not_turned_away() {
+        let metrics = Metrics::new().unwrap();
+        metrics.refusals.quota_per_second.inc();
+        metrics.refusals.enumeration.inc();
+        metrics.refusals.suspended.inc();
+        for status in [OcspResponseStatus::TryLater; 3].into_iter().chain([OcspResponseStatus::Unauthorized])
+        {
+            metrics.count(None, status, 0, 0, 0);
+        }
+        let totals = metrics.totals();
+        assert_eq!((totals.turned_away, totals.in_vain, totals.requests()), (1, 3, 4));
     }
 
     #[test]

@@ -47,6 +47,12 @@ fn who_is_refused_is_sampled_in_the_log_and_stands_on_the_status_page() {
         (&status["refusals"]["suspended"], &status["refusals"]["unregistered"]),
         (&20.into(), &5.into())
     );
+    // The end of the server's certificate, and of the first verifier that has one, for whoever renews them.
+    for name in ["tls_certificate_not_after_timestamp_seconds ", "verifier_not_after_timestamp_seconds "] {
+        assert_eq!(lab.metric(name), 2_366_841_600, "{name}");
+    }
+    assert_eq!(lab.metric("verifiers "), 2);
+    assert!(lab.metric("store_free_bytes ") > 0);
     let html = get(&format!("{}/status?q=shop", lab.server.admin)).text();
     assert!(html.contains("20 <small>suspended</small>") && !html.contains("First Bank"), "{html}");
 

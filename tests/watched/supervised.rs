@@ -2,6 +2,7 @@
 
 use crate::support::{demo_copy, get, ocsprey, run, set_ports};
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -37,7 +38,11 @@ fn systemd_is_told_of_the_beginning_of_life_and_of_the_end() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_ocsprey"));
     child.current_dir(dir.path()).args(["serve", "--log-format", "json", "--config", "ocsprey.toml"]);
     child.env("NOTIFY_SOCKET", dir.path().join("notify")).env("WATCHDOG_USEC", "200000");
-    child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(dir.path().join("log")).unwrap());
+    // systemd says so of the pipe to the journal, which takes the level from the front of a line (sd-daemon(3)).
+    let log = File::create(dir.path().join("log")).unwrap();
+    let file = log.metadata().unwrap();
+    child.env("JOURNAL_STREAM", format!("{}:{}", file.dev(), file.ino()));
+    child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     let mut child = Ended(child.spawn().unwrap());
 
     said("READY=1");
@@ -57,12 +62,17 @@ fn systemd_is_told_of_the_beginning_of_life_and_of_the_end() {
     assert_lines_are_objects(&log());
 }
 
-/// One object a line, each with what a log collector looks for; and nothing of who was asked about.
+/// One object a line, behind its level, each with what a log collector looks for; and nothing of who was asked about.
 fn assert_lines_are_objects(log: &str) {
-    let lines: Vec<serde_json::Value> = log
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}")))
-        .collect();
+    let object = |line: &str| {
+        let (level, object) = line.split_at(3);
+        let object: serde_json::Value =
+            serde_json::from_str(object).unwrap_or_else(|why| panic!("{why}: {line}"));
+        let levels = [("ERROR", "<3>"), ("WARN", "<4>"), ("INFO", "<6>")];
+        assert!(levels.contains(&(object["level"].as_str().unwrap(), level)), "{line}");
+        object
+    };
+    let lines: Vec<serde_json::Value> = log.lines().map(object).collect();
     assert!(lines.len() >= 3, "{log}");
     for line in &lines {
         for key in ["timestamp", "level", "message"] {
