@@ -13,6 +13,7 @@ mod audit;
 mod broken_configurations;
 mod copies;
 mod crash;
+mod full_disk;
 mod futex;
 mod gnutls;
 mod guard;
