@@ -22,6 +22,7 @@ mod lifecycle;
 mod openssl;
 mod presigned;
 mod records;
+mod references;
 mod refused_crls;
 mod sample_configuration;
 mod signers;
