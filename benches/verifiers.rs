@@ -15,7 +15,7 @@ use ocsprey::ocsp::OcspRequest;
 use ocsprey::signing::KeyKind;
 use ocsprey::store::{Store, StoreOptions};
 use ocsprey::verifiers::{
-    Allowance, Cause, CertificateKey, Credentials, Moment, Policy, Registry, Rights, VerifierDraft,
+    Allowance, Cause, CertificateKey, Credentials, Moment, Policy, Registry, Rights, Terms, VerifierDraft,
     check_rights,
 };
 use setting::{REVOKED, now, setting};
@@ -47,12 +47,12 @@ fn decision(c: &mut Criterion) {
             networks: vec!["192.0.2.0/24".parse().unwrap(), "127.0.0.0/8".parse().unwrap()],
             ..Credentials::default()
         },
-        valid_from: Some(now().plus(-1)),
-        valid_until: Some(now().plus(1)),
-        is_suspended: false,
-        allowance: Allowance { per_second: NonZeroU32::new(1_000_000_000), per_day: Some(u64::MAX) },
-        bulk: None,
-        may_name_others: false,
+        terms: Terms {
+            valid_from: Some(now().plus(-1)),
+            valid_until: Some(now().plus(1)),
+            allowance: Allowance { per_second: NonZeroU32::new(1_000_000_000), per_day: Some(u64::MAX) },
+            ..Terms::default()
+        },
     };
     let registry = Registry::new((0..1000).map(draft).collect(), Policy::default(), None);
     let request = setting.request(REVOKED + 1, None);

@@ -15,11 +15,13 @@
 
 mod admission;
 mod families;
+mod interventions;
 mod records;
 mod shed;
 mod totals;
 
 pub use admission::{HandshakeCounters, RefusalCounters};
+pub use interventions::InterventionCounters;
 pub use records::{AuditMetrics, UsageMetrics};
 pub use shed::ShedCounters;
 pub use totals::Totals;
@@ -27,6 +29,7 @@ pub use totals::Totals;
 use crate::ocsp::OcspResponseStatus;
 use arc_swap::ArcSwap;
 use families::{Families, ISSUER};
+use interventions::Interventions;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Registry, TextEncoder,
@@ -125,6 +128,7 @@ pub struct IssuerMetrics {
     pub crl_refused: IntGauge,
     /// Partitions that no source has any more, or that are listed and never came.
     pub crl_scopes_missing: IntGauge,
+    pub interventions: InterventionCounters,
     pub signer_not_after: IntGauge,
 }
 
@@ -151,6 +155,7 @@ pub struct Metrics {
     crl_visible: HistogramVec,
     crl_refused: IntGaugeVec,
     crl_scopes_missing: IntGaugeVec,
+    interventions: Interventions,
     signer_not_after: IntGaugeVec,
     issuers: ArcSwap<Vec<Arc<IssuerMetrics>>>,
     /// Requests that name no issuer of ours, or nothing that can be read.
@@ -205,8 +210,7 @@ impl Metrics {
         let registry = Registry::new();
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        let families = Families(&registry);
-        families.build_info()?;
+        let families = Families::of(&registry)?;
         let requests = families.counters(
             "ocsp_requests_total",
             "OCSP requests by result. good, revoked and unknown count once for each certificate answered, \
@@ -264,6 +268,7 @@ impl Metrics {
                 "crl_scopes_missing",
                 "CRL scopes that are held and in no source any more, or listed in the configuration and not held.",
             )?,
+            interventions: Interventions::new(&families)?,
             signer_not_after: families.gauges(
                 "signer_not_after_timestamp_seconds",
                 "notAfter of the certificate that signs responses, the nearest of all generations, in seconds since \
@@ -329,6 +334,7 @@ impl Metrics {
             crl_visible: self.crl_visible.with_label_values(&[name]),
             crl_refused: self.crl_refused.with_label_values(&[name]),
             crl_scopes_missing: self.crl_scopes_missing.with_label_values(&[name]),
+            interventions: self.interventions.of(name),
             signer_not_after: self.signer_not_after.with_label_values(&[name]),
         })
     }
@@ -422,6 +428,9 @@ mod tests {
             "crl_ingest_duration_seconds_count{issuer=\"auth\"} 0\n",
             "crl_visible_seconds_count{issuer=\"auth\"} 0\n",
             "crl_refused{issuer=\"auth\"} 0\n",
+            "crl_interventions_total{issuer=\"auth\",kind=\"dropped\"} 0\n",
+            "crl_interventions_total{issuer=\"auth\",kind=\"rolled_back\"} 0\n",
+            "crl_interventions_total{issuer=\"auth\",kind=\"forced\"} 0\n",
             "signer_not_after_timestamp_seconds{issuer=\"auth\"} 0\n",
             "store_bytes 0\n",
             "ocsp_ready 0\n",

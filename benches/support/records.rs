@@ -40,7 +40,7 @@ impl Keeping {
         let Setting { snapshot, .. } = made;
         let options = UsageOptions { day_begins: 0, keep_days: None, names_per_day: 1000 };
         let (ledger, counter) =
-            Ledger::open(Arc::clone(&store), clock.clone(), Arc::clone(&metrics.usage), options).unwrap();
+            Ledger::open(Arc::clone(&store), clock.clone(), Arc::clone(&metrics.usage), options, 1).unwrap();
         let (signer, _) = SoftwareKey::generate(KeyKind::Ed25519).unwrap();
         let options = AuditOptions {
             path: folder.path().join("audit"),

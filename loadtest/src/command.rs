@@ -8,7 +8,7 @@
 use crate::compare;
 use crate::drive::Job;
 use crate::page;
-use crate::plan::{ClientPlan, HashMix, Http, Loop, Order, Phase, Plan};
+use crate::plan::{ClientPlan, HashMix, Http, Loop, Order, Phase, Plan, Waits};
 use crate::progress::Progress;
 use crate::run::{self, Watch};
 use crate::serials::Serials;
@@ -109,6 +109,9 @@ struct Changes {
     /// A new connection for each request
     #[arg(long)]
     no_keep_alive: bool,
+    /// How answers are waited for: awake takes a core a thread, and the responder is not charged for waking it
+    #[arg(long, value_name = "HOW")]
+    waits: Option<WaitsArg>,
     /// HTTP/2 instead of HTTP/1.1
     #[arg(long)]
     http2: bool,
@@ -159,6 +162,12 @@ enum OrderArg {
     Shuffled,
     Zipf,
     Random,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum WaitsArg {
+    Asleep,
+    Awake,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -335,6 +344,11 @@ impl Changes {
         set(&mut load.timeout_seconds, self.timeout);
         set(&mut load.seed, self.seed);
         load.keep_alive &= !self.no_keep_alive;
+        let waits = self.waits.map(|waits| match waits {
+            WaitsArg::Asleep => Waits::Asleep,
+            WaitsArg::Awake => Waits::Awake,
+        });
+        set(&mut load.waits, waits);
         if self.http2 {
             load.http = Http::Two;
         }

@@ -11,7 +11,7 @@
 //! Invariants: it ends: after the last ticket, and one timeout later at the latest nothing more is sent.
 
 use crate::answer::{Judgement, judge};
-use crate::plan::{Loop, Plan};
+use crate::plan::{Loop, Plan, Waits};
 use crate::progress::Counters;
 use crate::request::{CertIdPrefix, Heads, Method, NONCE_LEN, Nonce, spoil};
 use crate::schedule::Schedule;
@@ -73,6 +73,7 @@ pub fn thread(
     let lane = Rc::new(lane);
     let local = LocalSet::new();
     let streams = job.plan.load.streams;
+    let lanes = channels.len();
     for (index, channel) in channels.into_iter().enumerate() {
         if channel.is_some() && index % streams == 0 {
             lane.tally.borrow_mut().connections += 1;
@@ -81,6 +82,9 @@ pub fn thread(
     }
     if job.plan.load.mode == Loop::Open {
         local.spawn_local(Rc::clone(&lane).pace());
+    }
+    if job.plan.load.waits == Waits::Awake {
+        local.spawn_local(Rc::clone(&lane).stay_awake(lanes));
     }
     runtime.block_on(local);
     lane.count_never_sent();
@@ -140,6 +144,8 @@ struct Lane {
     released: Cell<u64>,
     taken: Cell<u64>,
     pacing: Cell<bool>,
+    /// Connections that will send no more.
+    ended: Cell<usize>,
     wake: Notify,
     tally: RefCell<Tally>,
 }
@@ -183,6 +189,7 @@ impl Lane {
             released: Cell::new(0),
             taken: Cell::new(0),
             pacing: Cell::new(load.mode == Loop::Open),
+            ended: Cell::new(0),
             wake: Notify::new(),
             tally: RefCell::new(Tally::new(seconds, share(job.samples, load.threads, number))?),
         })
@@ -278,6 +285,14 @@ impl Lane {
             let outcome = timeout(self.timeout, self.exchange(&mut desk)).await;
             let done = now();
             self.count(&mut desk, ticket, outcome.unwrap_or(Err(ErrorKind::Timeout)), done);
+        }
+        self.ended.set(self.ended.get() + 1);
+    }
+
+    /// Has always something to do, so that the runtime looks for answers instead of sleeping until one comes.
+    async fn stay_awake(self: Rc<Self>, lanes: usize) {
+        while self.ended.get() < lanes {
+            yield_now().await;
         }
     }
 

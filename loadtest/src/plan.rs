@@ -108,6 +108,8 @@ pub struct Load {
     /// Requests that are out at a time on one connection of HTTP/2.
     #[serde(default = "one")]
     pub streams: usize,
+    #[serde(default)]
+    pub waits: Waits,
     /// How long an answer is waited for, from when the request was sent.
     #[serde(default = "default_timeout")]
     pub timeout_seconds: f64,
@@ -133,6 +135,18 @@ pub enum Loop {
     Open,
     /// The answer to the one before: each connection always has one request out.
     Closed,
+}
+
+/// What a thread does while no answer is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Waits {
+    /// It sleeps; who answers wakes it. On one machine, a virtual one above all, that is charged to the
+    /// responder, and costs it more than many an answer.
+    #[default]
+    Asleep,
+    /// It looks again and again, which takes a whole core, as measuring microseconds does anywhere.
+    Awake,
 }
 
 /// A part of an open loop.
@@ -243,6 +257,7 @@ impl Plan {
                 connections: default_connections(),
                 threads: 1,
                 keep_alive: true,
+                waits: Waits::Asleep,
                 http: Http::One,
                 streams: 1,
                 timeout_seconds: default_timeout(),

@@ -1,5 +1,5 @@
-//! Copies of the store: one before new CRLs come in, one whenever somebody asks for it, and what they are good
-//! for afterwards. `ocsprey store …`, `ocsprey crl rollback`, and `POST /api/v1/store/backup`.
+//! Copies of the store: one before new CRLs come in, one whenever somebody asks for it. `ocsprey store …`, and `POST
+//! /api/v1/store/backup`. Going back to them is [`rollback`](super::rollback)'s.
 //!
 //! Copies before new CRLs (`store.checkpoints`) lie in `checkpoints/` below the store, linked and not copied: what they
 //! take of the disk is what the store has rewritten since. One is made before the first CRL of a period
@@ -8,15 +8,14 @@
 #![expect(clippy::disallowed_methods, reason = "reports say how long the work took")]
 
 use super::places::open_store;
-use super::{AppError, issuers};
+use super::rollback::{NotTakenBack, Source, take_back};
+use super::{AppError, Fault, issuers};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::Refusal;
-use crate::ingest::{EVERYTHING, Manner, bar, scope_text};
+use crate::http::{Refusal, RollbackOrder};
+use crate::ingest::Manner;
 use crate::metrics::Metrics;
-use crate::store::{
-    Existing, Restored, RolledBack, ScopeRecord, Store, StoreError, Verification, file_stamp, restore, verify,
-};
+use crate::store::{Existing, Restored, Store, StoreError, Verification, file_stamp, restore, verify};
 use crate::x509::UnixTime;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -40,10 +39,15 @@ pub(super) struct Precautions {
 
 impl Precautions {
     pub fn of(config: &Config) -> Self {
-        let folder = config.store.path.join(FOLDER);
+        let folder = kept_in(config);
         let newest = checkpoints(&folder).last().map(|(time, _)| *time);
         let every = i64::try_from(config.store.checkpoint_every.as_secs()).unwrap_or(i64::MAX);
         Self { folder, keep: config.store.checkpoints, every, newest }
+    }
+
+    /// Where they lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// To be called before a CRL is taken in. That no copy can be made is told, and stops no CRL: a
@@ -83,8 +87,13 @@ impl Precautions {
     }
 }
 
+/// Where the copies before new CRLs lie.
+fn kept_in(config: &Config) -> PathBuf {
+    config.store.path.join(FOLDER)
+}
+
 /// Copies in `folder`, the oldest first. What has another name is not ours.
-fn checkpoints(folder: &Path) -> Vec<(UnixTime, PathBuf)> {
+pub(super) fn checkpoints(folder: &Path) -> Vec<(UnixTime, PathBuf)> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let of_entry = |entry: std::fs::DirEntry| {
         let name = entry.file_name();
@@ -98,17 +107,26 @@ fn checkpoints(folder: &Path) -> Vec<(UnixTime, PathBuf)> {
     found
 }
 
-/// A copy of a running server's store, below the configured folder and nowhere else.
-pub(super) fn back_up(store: &Store, backups: Option<&Path>, name: &str) -> Result<Value, Refusal> {
+/// The folder of the backup that whoever may reach the admin pages calls so: below the configured one and
+/// nowhere else.
+///
+/// # Errors
+/// [`Refusal::Unacceptable`] where nothing is configured, or the name could lead elsewhere.
+pub(super) fn backup_named(backups: Option<&Path>, name: &str) -> Result<PathBuf, Refusal> {
     let refused = |why: &str| Err(Refusal::Unacceptable(why.to_owned()));
     let Some(backups) = backups else {
-        return refused("nobody said where backups go: set store.backups in the configuration, and reload");
+        return refused("nobody said where backups are: set store.backups in the configuration, and reload");
     };
     let is_plain = |letter: u8| letter.is_ascii_alphanumeric() || b"-_.".contains(&letter);
     if name.is_empty() || name.len() > LONGEST_NAME || name.starts_with('.') || !name.bytes().all(is_plain) {
-        return refused("name a folder below store.backups with ?name=, of letters, digits, -, _ and .");
+        return refused("name a folder below store.backups, of letters, digits, -, _ and .");
     }
-    copy(store, &backups.join(name)).map_err(|why| match why {
+    Ok(backups.join(name))
+}
+
+/// A copy of a running server's store.
+pub(super) fn back_up(store: &Store, backups: Option<&Path>, name: &str) -> Result<Value, Refusal> {
+    copy(store, &backup_named(backups, name)?).map_err(|why| match why {
         StoreError::CopyExists { .. } => Refusal::Unacceptable(why.to_string()),
         other => Refusal::Unavailable(other.to_string()),
     })
@@ -163,113 +181,30 @@ fn open_existing(config: &Config) -> Result<std::sync::Arc<Store>, StoreError> {
     open_store(config)
 }
 
-/// Which CRLs are to be taken back, and to when.
-#[derive(Debug, Clone, Copy)]
-pub struct Rollback<'a> {
-    pub issuer: &'a str,
-    /// As `ocsprey status --scopes` shows it; `None`: all of the issuer's.
-    pub scope: Option<&'a str>,
-    /// A backup; `None`: the newest copy from before the CRLs that are in force.
-    pub from: Option<&'a Path>,
-}
-
-/// A scope that went back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TakenBack {
-    /// For people; empty where there is no distribution point.
-    pub scope: String,
-    /// What was in force.
-    pub crl: ScopeRecord,
-    /// What is in force now; `None`: nothing, it had been the scope's first.
-    pub before: Option<ScopeRecord>,
-    pub change: RolledBack,
-}
-
-/// Why no CRL was taken back.
-#[derive(Debug, thiserror::Error)]
-pub enum NotTakenBack {
-    #[error("there is no issuer \"{0}\" in the configuration")]
-    NoSuchIssuer(String),
-    #[error(
-        "no CRL of this scope is held (`ocsprey status --scopes` shows them; \"everything\" names one without a distribution point)"
-    )]
-    NoSuchScope,
-    #[error(
-        "no copy of the store is from before the CRL that is held (store.checkpoints says how many are kept; name a \
-         backup with --from)"
-    )]
-    NothingBefore,
-    #[error("the copy has the CRL that is held: there is nothing to take back")]
-    Same,
-}
-
-/// Takes CRLs back: their scopes become what they are in an earlier copy of the store, and the CRLs do not come in
-/// again by themselves. Delta CRLs go before the complete ones that they stand on.
+/// Takes CRLs of the store of a configuration back, which no server may hold.
 ///
 /// # Errors
-/// When the configuration or a store is no good; inside, why there is nothing to take back. After an error of
-/// the store some scopes may have gone back: the same again goes on.
-pub fn take_back(
+/// When the configuration or the store is no good; inside, why there is nothing to take back.
+pub fn take_back_in_store(
     config: &Config,
-    rollback: Rollback<'_>,
-) -> Result<Result<(PathBuf, Vec<TakenBack>), NotTakenBack>, AppError> {
+    order: &RollbackOrder,
+) -> Result<Result<Value, NotTakenBack>, AppError> {
     let loaded = issuers::load(config, &Metrics::new()?, &Clock::System).map_err(AppError::Faults)?;
-    let Some(issuer) = loaded.iter().find(|issuer| issuer.name == rollback.issuer) else {
-        return Ok(Err(NotTakenBack::NoSuchIssuer(rollback.issuer.to_owned())));
+    let Some(issuer) = loaded.iter().find(|issuer| issuer.name == order.issuer) else {
+        let why = format!("there is no issuer \"{}\"", order.issuer);
+        return Err(AppError::Faults(vec![Fault::new("--issuer", why)]));
     };
     let store = open_existing(config)?;
-    let number = store.find_issuer(&issuer.canonical_name)?;
-    let is_meant = |record: &ScopeRecord| {
-        let shown = scope_text(&record.crl.idp);
-        Some(record.issuer()) == number
-            && rollback.scope.is_none_or(|text| shown == text || shown.is_empty() && text == EVERYTHING)
-    };
-    let mut meant: Vec<ScopeRecord> = store.scopes()?.into_iter().filter(is_meant).collect();
-    if meant.is_empty() {
+    let Some(number) = store.find_issuer(&issuer.canonical_name)? else {
         return Ok(Err(NotTakenBack::NoSuchScope));
-    }
-    let differs = |copy: &Store| -> Result<bool, StoreError> {
-        for record in &meant {
-            if copy.scope(&record.crl.key)?.is_none_or(|before| before.crl != record.crl) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     };
-    let found = match rollback.from {
-        Some(from) => {
-            let copy = Store::open_read_only(from, &super::store_options())?;
-            if !differs(&copy)? {
-                return Ok(Err(NotTakenBack::Same));
-            }
-            Some((from.to_owned(), copy))
-        }
-        None => {
-            let mut found = None;
-            for (_, path) in checkpoints(&config.store.path.join(FOLDER)).into_iter().rev() {
-                let copy = Store::open_read_only(&path, &super::store_options())?;
-                if differs(&copy)? {
-                    found = Some((path, copy));
-                    break;
-                }
-            }
-            found
-        }
+    let folder = kept_in(config);
+    let source = match &order.from {
+        Some(from) => Source::This(Path::new(from)),
+        None => Source::Newest(&folder),
     };
-    let Some((path, copy)) = found else { return Ok(Err(NotTakenBack::NothingBefore)) };
-    meant.sort_by_key(|record| std::cmp::Reverse(record.crl.key.layer));
-    let mut taken = Vec::new();
-    for record in meant {
-        // Barred first: a crash in between leaves the CRL in force, and taking it back again completes it.
-        if copy.scope(&record.crl.key)?.is_none_or(|before| before.crl != record.crl) {
-            bar(&store, &record)?;
-        }
-        if let Some(change) = store.roll_back_scope(&copy, &record.crl.key)? {
-            let (scope, before) = (scope_text(&record.crl.idp), copy.scope(&record.crl.key)?);
-            taken.push(TakenBack { scope, crl: record, before, change });
-        }
-    }
-    Ok(Ok((path, taken)))
+    let taken = take_back(&store, number, order, source, Clock::System.now());
+    Ok(taken.map(|(report, _)| report))
 }
 
 #[cfg(test)]

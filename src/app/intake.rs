@@ -1,7 +1,7 @@
 //! The intake: one thread that takes in CRLs and inventories, reloads, and publishes.
 //!
 //! It is the only writer. It looks at the sources every [`LOOK_EVERY`], does what it is asked through
-//! its channel in between, and owns everything that changes with a reload. Requests never wait for it, and
+//! its channel in between ([`by_hand`]), and owns everything that changes with a reload. Requests never wait for it, and
 //! it never waits for a server: URLs are fetched by threads of their own. What was refused is in
 //! [`quarantine`](super::quarantine).
 
@@ -10,6 +10,9 @@
     clippy::disallowed_methods,
     reason = "the write side: it times its own work and shares its state with the status page, never with requests"
 )]
+
+mod by_hand;
+mod sweep;
 
 use super::Fault;
 use super::copies::Precautions;
@@ -22,7 +25,7 @@ use super::restart;
 use super::signer_life::SignerLife;
 use crate::clock::Clock;
 use crate::config::{Config, CrlSource};
-use crate::http::{Gate, QuarantineStatus, Refusal, Tls};
+use crate::http::{Gate, Order, QuarantineStatus, Refusal, Tls};
 use crate::ingest::{
     Arrival, Ingest, IngestOptions, Judge, Manner, Outcome, Refused, Report, SourceReport, Sources,
 };
@@ -32,11 +35,11 @@ use crate::store::{Store, StoreError};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+use sweep::Sweep;
 use tokio::sync::oneshot;
 
 /// How often files and folders are looked at: a new CRL is seen after half of this on average.
@@ -57,6 +60,8 @@ const SUBMITTED: &str = "the submitted CRL";
 pub(super) enum Command {
     /// Take this CRL.
     Submit(Submitted),
+    /// Do this with what is held.
+    Order(Ordered),
     /// Read the configuration again.
     Reload,
     Stop,
@@ -67,6 +72,12 @@ pub(super) struct Submitted {
     pub crl: Bytes,
     pub manner: Manner,
     pub arrived: SystemTime,
+    pub answer: oneshot::Sender<Result<serde_json::Value, Refusal>>,
+}
+
+/// What somebody ordered.
+pub(super) struct Ordered {
+    pub order: Order,
     pub answer: oneshot::Sender<Result<serde_json::Value, Refusal>>,
 }
 
@@ -115,6 +126,15 @@ impl Shared {
         self.published.publish(snapshot);
         Ok(())
     }
+}
+
+/// What became of an arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// It was taken in, or refused, and that was told.
+    Done,
+    /// It waits for another CRL, which may be on its way.
+    PutOff,
 }
 
 /// The intake, owned by its thread.
@@ -186,18 +206,12 @@ impl Intake {
         match command {
             Command::Stop => {}
             Command::Reload => self.reload(),
-            Command::Submit(submitted) => {
-                let result = self.submit(&submitted);
-                // Visible before it is reported.
-                self.publish_now();
-                self.show();
-                // Whoever asked may be gone; the CRL is in all the same.
-                let _ = submitted.answer.send(result);
-            }
+            Command::Submit(submitted) => self.take_submitted(submitted),
+            Command::Order(ordered) => self.carry_out(ordered),
         }
     }
 
-    /// Takes what is new at the sources. Commands are not kept waiting for longer than one CRL.
+    /// Takes what is new at the sources. Commands wait for no more than the CRL that is being taken in.
     fn look(&mut self, commands: &Receiver<Command>) {
         if let Err(faults) = self.inventories.load(&self.shared.store, |_| {}) {
             for fault in faults {
@@ -214,8 +228,11 @@ impl Intake {
                 self.sources.retry(&arrival);
             }
         }
-        for arrival in self.sources.look() {
-            self.take(&arrival);
+        let mut sweep = Sweep::begin(|| self.sources.look());
+        while let Some(arrival) = sweep.next() {
+            if self.take(&arrival, sweep.may_put_off(&arrival)) == Taken::PutOff {
+                sweep.put_off(arrival);
+            }
             if self.unpublished.is_some_and(|since| since.elapsed() >= PUBLISH_EVERY) {
                 self.publish_now();
             }
@@ -226,6 +243,7 @@ impl Intake {
                 Ok(command) => self.obey(command),
                 Err(_) => {}
             }
+            sweep.look_now_and_then(|| self.sources.look());
         }
         let Self { quarantine, partitions, sources, .. } = self;
         quarantine.keep(|source| source == SUBMITTED || sources.knows(source));
@@ -275,11 +293,14 @@ impl Intake {
         state.missing.clone_from(self.partitions.missing());
     }
 
-    fn take(&mut self, arrival: &Arrival) {
+    fn take(&mut self, arrival: &Arrival, may_put_off: bool) -> Taken {
         let started = Instant::now();
         let mut arrived = SystemTime::now();
         let outcome = match self.sources.open(arrival) {
-            Ok(None) => return self.sources.conclude(arrival, Ok(None)),
+            Ok(None) => {
+                self.sources.conclude(arrival, Ok(None));
+                return Taken::Done;
+            }
             Ok(Some(content)) => {
                 // What lay there before the process began came with its beginning.
                 arrived = content.arrived.max(self.started.1);
@@ -288,42 +309,19 @@ impl Intake {
             }
             Err(why) => Err(Refused::Read(why)),
         };
+        // URLs have a schedule of their own.
         if let (Err(why), Arrival::File(_)) = (&outcome, arrival)
             && why.may_pass()
         {
-            // URLs have a schedule of their own.
+            if may_put_off && !why.is_ours() {
+                self.sources.retry(arrival);
+                return Taken::PutOff;
+            }
             self.retry.push(arrival.clone());
         }
         self.tell(&arrival.to_string(), &outcome, started, arrived);
         self.sources.conclude(arrival, outcome.as_ref().map(Some));
-    }
-
-    fn submit(&mut self, submitted: &Submitted) -> Result<serde_json::Value, Refusal> {
-        let started = Instant::now();
-        self.precautions.before(&self.shared.store, submitted.manner, self.shared.clock.now());
-        let taken = self.ingest.refresh(Cursor::new(&submitted.crl), submitted.manner);
-        // Whoever brought it throws it away once it is reported.
-        let outcome = taken.and_then(|report| Ok(self.ingest.settle().map(|()| report)?));
-        if submitted.manner != Manner::Rehearsed {
-            self.tell(SUBMITTED, &outcome, started, submitted.arrived);
-        }
-        if let Ok(report) = &outcome
-            && report.is_applied()
-        {
-            if submitted.manner == Manner::Forced {
-                tracing::warn!(issuer = report.issuer_name, "a CRL was taken in without asking the guard");
-            }
-            // It may be one that stands refused at its source: with another look that ends.
-            for name in self.quarantine.sources() {
-                self.sources.retry(&Arrival::File(name.into()));
-                self.sources.retry(&Arrival::Url(name.to_owned()));
-            }
-        }
-        match outcome {
-            Ok(report) => Ok(super::status::report_json(&report, started.elapsed())),
-            Err(why) if why.is_ours() => Err(Refusal::Unavailable(why.to_string())),
-            Err(why) => Err(Refusal::Unacceptable(format!("the CRL {why}"))),
-        }
+        Taken::Done
     }
 
     /// Logs and counts what became of a CRL, and puts a refused one into quarantine.

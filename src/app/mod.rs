@@ -3,16 +3,18 @@
 //! [`serve`] opens the store, loads keys ([`issuers`]), publishes a first snapshot, starts the workers
 //! ([`workers`]) and the intake ([`intake`]), and then waits for signals: SIGHUP reloads, SIGTERM and
 //! SIGINT drain. [`check`] looks at everything that this would need; [`offline`] takes CRLs and
-//! inventories in while nobody serves; [`copies`] copies the store and goes back to copies.
+//! inventories in while nobody serves; [`copies`] copies the store, and [`rollback`] goes back to copies.
 //!
 //! What is wrong is told as [`Fault`]s: all of it, one line each.
 
+mod bills;
 mod check;
 mod copies;
 mod drill;
 mod explain;
 mod handed_over;
 mod intake;
+mod interventions;
 mod inventories;
 mod issuers;
 mod offline;
@@ -23,6 +25,8 @@ mod priority;
 mod quarantine;
 mod records;
 mod restart;
+mod retiring;
+mod rollback;
 mod serve;
 mod signer_life;
 mod status;
@@ -31,12 +35,14 @@ mod tls;
 mod verifiers;
 mod workers;
 
+pub use bills::usage_report;
 pub use check::{Findings, check};
-pub use copies::{NotTakenBack, Rollback, TakenBack, back_up_store, restore_store, take_back, verify_store};
+pub use copies::{back_up_store, restore_store, take_back_in_store, verify_store};
 pub use drill::{DrillReport, drill};
 pub use offline::{Ingested, Step, ingest_crls, load_inventory, prepare, retire_scope, status_of_store};
 pub use presigning::{PresignReport, presign};
-pub use records::{audit_key, usage_report};
+pub use records::audit_key;
+pub use rollback::NotTakenBack;
 pub use serve::serve;
 pub use verifiers::list as list_verifiers;
 

@@ -8,14 +8,15 @@
 use super::copies::Precautions;
 use super::inventories::{EntriesError, Inventories, load_readers};
 use super::places::{open_store, scratch, sources_of};
-use super::{AppError, Fault, issuers, status};
+use super::retiring::drop_scope;
+use super::{AppError, Fault, interventions, issuers, status};
 use crate::cli::InventoryReader;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::Status;
+use crate::http::{DropOrder, Status};
 use crate::ingest::{
     Arrival, Content, CrlAuthority, Ingest, IngestOptions, Judge, Manner, NotRetired, Refused, Report,
-    Retired, Sources,
+    Sources,
 };
 use crate::metrics::Metrics;
 use crate::snapshot::Configured;
@@ -59,7 +60,14 @@ pub fn ingest_crls(
     }
     let (store, _, ingest) = open(config)?;
     Precautions::of(config).before(&store, manner, Clock::System.now());
-    let taken = take_all(config, crls, scratch(config), progress, |content| ingest.refresh(content, manner));
+    let take = |content| {
+        let report = ingest.refresh(content, manner)?;
+        if manner == Manner::Forced && report.is_applied() {
+            interventions::note_forced(&store, &report, Clock::System.now());
+        }
+        Ok(report)
+    };
+    let taken = take_all(config, crls, scratch(config), progress, take);
     ingest.settle()?;
     Ok(taken)
 }
@@ -176,22 +184,18 @@ pub fn prepare(
     ingest_crls(config, &[], Manner::Guarded, progress)
 }
 
-/// Retires the scopes of the issuer `name` that read `scope` for people.
+/// Retires a scope of the store of a configuration.
 ///
 /// # Errors
 /// When the configuration or the store is no good; inside, why the scope is not retired.
-pub fn retire_scope(
-    config: &Config,
-    name: &str,
-    scope: &str,
-    is_forced: bool,
-) -> Result<Result<Retired, NotRetired>, AppError> {
+pub fn retire_scope(config: &Config, order: &DropOrder) -> Result<Result<Value, NotRetired>, AppError> {
     let (store, configured, _) = open(config)?;
-    let issuer = configured.issuers.iter().find(|issuer| issuer.name == name);
+    let issuer = configured.issuers.iter().find(|issuer| issuer.name == order.issuer);
     let no_issuer =
-        || AppError::Faults(vec![Fault::new("--issuer", format!("there is no issuer \"{name}\""))]);
+        || AppError::Faults(vec![Fault::new("--issuer", format!("there is no issuer \"{}\"", order.issuer))]);
     let number = issuer.ok_or_else(no_issuer)?.number;
-    Ok(crate::ingest::retire(&store, number, scope, is_forced, Clock::System.now()))
+    let mut precautions = Precautions::of(config);
+    Ok(drop_scope(&store, &mut precautions, number, order, Clock::System.now()))
 }
 
 /// What the store of a configuration holds.

@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
     by_arrival: HashMap<String, Vec<ScopeKey>>,
+    /// Of delta CRLs the scopes of their complete ones, which they do not stand for.
+    deltas: HashMap<String, Vec<ScopeKey>>,
     submitted: HashSet<ScopeKey>,
     changed: bool,
     missing: BTreeMap<String, Vec<String>>,
@@ -30,20 +32,40 @@ impl Partitions {
 
     /// An arrival of this name has a CRL of its scopes. A delta CRL does not stand for a complete one.
     pub fn bring(&mut self, arrival: &str, report: &Report) {
-        if report.is_delta {
-            return;
+        let arrivals = if report.is_delta { &mut self.deltas } else { &mut self.by_arrival };
+        if arrivals.get(arrival) != Some(&report.scopes) {
+            arrivals.insert(arrival.to_owned(), report.scopes.clone());
         }
-        if self.by_arrival.get(arrival) != Some(&report.scopes) {
-            self.by_arrival.insert(arrival.to_owned(), report.scopes.clone());
-        }
-        self.changed = true;
+        self.changed |= !report.is_delta;
     }
 
     /// Forgets the arrivals that `is_there` does not know.
     pub fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
         let before = self.by_arrival.len();
         self.by_arrival.retain(|arrival, _| is_there(arrival));
+        self.deltas.retain(|arrival, _| is_there(arrival));
         self.changed |= self.by_arrival.len() != before;
+    }
+
+    /// A person ended what is held of these scopes: another look may find something else missing. The arrivals that
+    /// brought CRLs of them, delta CRLs among them, which are forgotten.
+    pub fn forget(&mut self, keys: &[&ScopeKey]) -> Vec<String> {
+        self.changed = true;
+        let complete: HashSet<ScopeKey> = keys.iter().map(|key| key.of_layer(Layer::Complete)).collect();
+        self.submitted.retain(|key| !complete.contains(key));
+        let mut names = Vec::new();
+        for arrivals in [&mut self.by_arrival, &mut self.deltas] {
+            arrivals.retain(|name, brought| {
+                let is_meant = brought.iter().any(|key| complete.contains(key));
+                if is_meant {
+                    names.push(name.clone());
+                }
+                !is_meant
+            });
+        }
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// Whether another look may find something else missing, since this was last asked.

@@ -11,10 +11,8 @@ use crate::audit::{AskedBy, Audit, AuditOptions, Ending, LogOptions, Recorder, S
 use crate::config::{AuditConfig, Config, io_reason};
 use crate::http::{Consent, Method, Seen, Witness};
 use crate::signing::{KeyKind, Signer, SoftwareKey};
-use crate::store::Store;
-use crate::usage::{Counted, Counter, Ledger, Period, Prices, Report, UsageMethod, UsageOptions};
-use crate::x509::{Certificate, KeyAlgorithm, canonical_name};
-use std::collections::HashMap;
+use crate::usage::{Counted, Counter, Ledger, Questions, UsageMethod, UsageOptions};
+use crate::x509::KeyAlgorithm;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -22,6 +20,7 @@ use std::thread::JoinHandle;
 /// The threads that write records.
 pub(super) struct Records {
     counter: Option<Counter>,
+    questions: Option<Arc<Questions>>,
     recorders: Vec<Recorder>,
     usage: Option<JoinHandle<()>>,
     audit: Option<(Ending, JoinHandle<()>)>,
@@ -33,7 +32,8 @@ impl Records {
     /// # Errors
     /// When the store or the audit log cannot be read or written, or there is no thread to be had.
     pub fn start(config: &Config, shared: &Shared, workers: usize) -> Result<Self, AppError> {
-        let mut records = Self { counter: None, recorders: Vec::new(), usage: None, audit: None };
+        let mut records =
+            Self { counter: None, questions: None, recorders: Vec::new(), usage: None, audit: None };
         if let Some(configured) = &config.audit {
             let audit = Audit {
                 published: Arc::clone(&shared.published),
@@ -54,11 +54,17 @@ impl Records {
                 names_per_day: configured.names_per_day,
             };
             let (store, metrics) = (Arc::clone(&shared.store), Arc::clone(&shared.metrics.usage));
-            let (ledger, counter) = Ledger::open(store, shared.clock.clone(), metrics, options)?;
+            let (ledger, counter) = Ledger::open(store, shared.clock.clone(), metrics, options, workers)?;
+            records.questions = Some(ledger.questions());
             records.usage = Some(spawn("usage", move || ledger.run())?);
             records.counter = Some(counter);
         }
         Ok(records)
+    }
+
+    /// Where a report asks for what was counted up to its moment; `None`: nothing is counted.
+    pub fn questions(&self) -> Option<Arc<Questions>> {
+        self.questions.clone()
     }
 
     /// For the worker of this number, counted from 0.
@@ -211,33 +217,4 @@ fn witnessed<'a>(seen: &Seen<'a>) -> Witnessed<'a> {
         response_hash: seen.answer.known_body_hash(),
         request: seen.request,
     }
-}
-
-/// What was counted in `period`, from the store of a configuration, also while a server writes it.
-///
-/// # Errors
-/// When the price list or the store is no good.
-pub fn usage_report(config: &Config, period: &Period) -> Result<Report, AppError> {
-    let prices = match config.usage.as_ref().and_then(|usage| usage.prices.as_ref()) {
-        None => None,
-        Some(path) => {
-            let fault = |why: &dyn std::fmt::Display| AppError::Faults(vec![Fault::of_file(path, why)]);
-            let text = std::fs::read_to_string(path).map_err(|why| fault(&io_reason(&why)))?;
-            Some(Prices::parse(&text).map_err(|why| fault(&why))?)
-        }
-    };
-    let store = Store::open_read_only(&config.store.path, &super::store_options())?;
-    let mut issuers = HashMap::new();
-    for issuer in &config.issuers {
-        let certificate = std::fs::read(&issuer.certificate).ok();
-        let certificate = certificate.and_then(|octets| Certificate::from_pem_or_der(&octets).ok());
-        let name = certificate.and_then(|certificate| canonical_name(certificate.subject()).ok());
-        // A CA whose certificate is gone is told by its number.
-        if let Some(name) = name
-            && let Some(number) = store.find_issuer(&name)?
-        {
-            issuers.insert(number.get(), issuer.name.clone());
-        }
-    }
-    Ok(Report::of(&store, period, &issuers, prices.as_ref())?)
 }

@@ -6,8 +6,9 @@
     reason = "between the admin pages and the intake; no request for a status comes by"
 )]
 
+use super::bills::Bills;
 use super::handed_over::HandedOver;
-use super::intake::{Command, Intake, IntakeState, Shared, Submitted};
+use super::intake::{Command, Intake, IntakeState, Ordered, Shared, Submitted};
 use super::places::open_store;
 use super::presigning::{RefreshOptions, Refresher};
 use super::records::Records;
@@ -17,7 +18,7 @@ use super::{AppError, Fault, copies, explain, issuers, priority, status, tls, ve
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{
-    AdminService, AdminSources, Backlog, CrlIntake, Gate, IntakeFuture, Limits, Refusal, Shutdown,
+    AdminService, AdminSources, Backlog, CrlIntake, Gate, IntakeFuture, Limits, Order, Refusal, Shutdown,
     Submission, Tls, listen, serve_admin,
 };
 use crate::ingest::Manner;
@@ -95,7 +96,8 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
         tracing::info!(%address, key, workers = count, "answering OCSP requests");
     }
     ready();
-    watch(admin, &shared, &commands, &shutdown)?;
+    let bills = Bills::of(config, &shared, records.questions());
+    watch(admin, &shared, bills, &commands, &shutdown)?;
 
     refresher.stop();
     // The listeners drain; then nobody is left who could ask the intake for anything.
@@ -189,6 +191,7 @@ impl Refreshing {
 fn watch(
     admin: Option<Pages>,
     shared: &Arc<Shared>,
+    bills: Bills,
     commands: &Sender<Command>,
     shutdown: &Shutdown,
 ) -> Result<(), AppError> {
@@ -199,7 +202,7 @@ fn watch(
         .map_err(system("the admin pages' runtime"))?;
     runtime.block_on(async {
         let pages = admin.map(|Pages { listener, limits }| {
-            let service = AdminService::new(sources(shared, commands, shutdown), limits);
+            let service = AdminService::new(sources(shared, bills, commands, shutdown), limits);
             tokio::spawn(serve_admin(listener, service, shutdown.clone()))
         });
         let mut supervisor = Supervisor::of_environment();
@@ -233,7 +236,12 @@ fn watch(
     })
 }
 
-fn sources(shared: &Arc<Shared>, commands: &Sender<Command>, shutdown: &Shutdown) -> AdminSources {
+fn sources(
+    shared: &Arc<Shared>,
+    bills: Bills,
+    commands: &Sender<Command>,
+    shutdown: &Shutdown,
+) -> AdminSources {
     let of_status = Arc::clone(shared);
     let of_ready = Arc::clone(shared);
     let of_explain = Arc::clone(shared);
@@ -257,6 +265,7 @@ fn sources(shared: &Arc<Shared>, commands: &Sender<Command>, shutdown: &Shutdown
             let backups = of_backup.state().backups.clone();
             copies::back_up(&of_backup.store, backups.as_deref(), name)
         }),
+        usage: Arc::new(move |question| bills.report(question)),
         log: Arc::new(crate::cli::log_filter),
         intake: Some(Arc::new(Inbox { commands: Mutex::new(commands.clone()) })),
     }
@@ -265,6 +274,27 @@ fn sources(shared: &Arc<Shared>, commands: &Sender<Command>, shutdown: &Shutdown
 /// The way from the admin pages to the intake.
 struct Inbox {
     commands: Mutex<Sender<Command>>,
+}
+
+impl Inbox {
+    /// Sends a command that is answered through `waiting`.
+    fn send(
+        &self,
+        command: Command,
+        waiting: oneshot::Receiver<Result<serde_json::Value, Refusal>>,
+    ) -> IntakeFuture {
+        let sent = match self.commands.lock() {
+            Ok(commands) => commands.send(command).is_ok(),
+            Err(_) => false,
+        };
+        Box::pin(async move {
+            let gone = || Refusal::Unavailable("the server is ending: ask it again later".to_owned());
+            if !sent {
+                return Err(gone());
+            }
+            waiting.await.unwrap_or_else(|_| Err(gone()))
+        })
+    }
 }
 
 impl CrlIntake for Inbox {
@@ -276,16 +306,11 @@ impl CrlIntake for Inbox {
             Submission::Rehearsed => Manner::Rehearsed,
         };
         let submitted = Submitted { crl, manner, arrived: SystemTime::now(), answer };
-        let sent = match self.commands.lock() {
-            Ok(commands) => commands.send(Command::Submit(submitted)).is_ok(),
-            Err(_) => false,
-        };
-        Box::pin(async move {
-            let gone = || Refusal::Unavailable("the server is ending: send the CRL again later".to_owned());
-            if !sent {
-                return Err(gone());
-            }
-            waiting.await.unwrap_or_else(|_| Err(gone()))
-        })
+        self.send(Command::Submit(submitted), waiting)
+    }
+
+    fn order(&self, order: Order) -> IntakeFuture {
+        let (answer, waiting) = oneshot::channel();
+        self.send(Command::Order(Ordered { order, answer }), waiting)
     }
 }

@@ -1,6 +1,7 @@
 //! What is loaded, for people and programs: `/api/v1/status`, `ocsprey status`, the gauges.
 
 use super::intake::Shared;
+use super::interventions;
 use crate::cli::decimal;
 use crate::http::{
     IssuerStatus, PresignedStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus, Status,
@@ -78,6 +79,7 @@ pub(super) fn of_server(shared: &Shared) -> Status {
         verifiers: shared.gate.as_ref().map_or_else(Vec::new, |gate| {
             super::verifiers::status_of(&gate.registry(), snapshot.issuers(), &shared.clock)
         }),
+        interventions: interventions::list(&shared.store).unwrap_or_default(),
     }
 }
 
@@ -123,6 +125,7 @@ pub(super) fn of_store(store: &Store, names: &[(Vec<u8>, String, String)]) -> Re
         sources: Vec::new(),
         quarantine: Vec::new(),
         verifiers: Vec::new(),
+        interventions: interventions::list(store)?,
     })
 }
 
@@ -152,6 +155,7 @@ fn scope_status(record: &ScopeRecord) -> ScopeStatus {
         next_update: record.crl.next_update.to_string(),
         entries: record.entries,
         ingested_at: record.crl.ingested_at.to_string(),
+        retired: record.is_retired(),
     }
 }
 
@@ -238,11 +242,13 @@ pub(super) fn measure(snapshot: &Snapshot, metrics: &Metrics, store_bytes: u64) 
     metrics.set_issuers(snapshot.issuers().iter().map(|issuer| issuer.name.as_str()));
     for (issuer, handles) in snapshot.issuers().iter().zip(metrics.issuers().iter()) {
         let of_issuer = || snapshot.view().scopes().iter().filter(|one| one.issuer() == issuer.number);
-        let oldest = of_issuer().map(|one| one.crl.this_update).min();
-        let nearest = of_issuer().map(|one| one.crl.next_update).min();
+        // What was retired does not grow old.
+        let expected = || of_issuer().filter(|one| !one.is_retired());
+        let oldest = expected().map(|one| one.crl.this_update).min();
+        let nearest = expected().map(|one| one.crl.next_update).min();
         handles.crl_this_update.set(oldest.map_or(0, UnixTime::seconds));
         handles.crl_next_update.set(nearest.map_or(0, UnixTime::seconds));
-        handles.crl_scopes.set(gauge(of_issuer().count() as u64));
+        handles.crl_scopes.set(gauge(expected().count() as u64));
         handles.crl_entries.set(gauge(of_issuer().map(|one| one.entries).sum()));
         let signers = issuer.keys.iter().flat_map(|key| key.signatories.all());
         let signer = signers.map(|one| one.responder.not_after()).min();

@@ -11,8 +11,10 @@ use crate::config::{
 use crate::http::VerifierStatus;
 use crate::snapshot::Configured;
 use crate::store::Store;
-use crate::verifiers::{CertificateKey, Credentials, Registry, Rights, Signer, VerifierDraft, conflicts};
-use crate::x509::Certificate;
+use crate::verifiers::{
+    CertificateKey, Credentials, Registry, Rights, Signer, Terms, Verifier, VerifierDraft, conflicts,
+};
+use crate::x509::{Certificate, UnixTime};
 use std::path::Path;
 
 /// A verifier whose files were read.
@@ -98,12 +100,7 @@ pub(super) fn registered(
             number,
             rights,
             credentials,
-            valid_from: entry.valid_from,
-            valid_until: entry.valid_until,
-            is_suspended: entry.is_suspended,
-            allowance: entry.allowance,
-            bulk: entry.bulk,
-            may_name_others: entry.may_name_others,
+            terms: entry.terms,
         });
     }
     Ok(Some(Registry::new(drafts, verifiers.policy.clone(), before)))
@@ -124,7 +121,7 @@ pub(super) fn check(config: &Config, clock: &Clock) -> (Vec<Fault>, Vec<Fault>) 
     let has_client_ca = config.server.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     for LoadedVerifier { entry, credentials } in &loaded {
         let id = &entry.id;
-        if entry.valid_until.is_some_and(|until| until <= clock.now()) {
+        if entry.terms.valid_until.is_some_and(|until| until <= clock.now()) {
             warnings.push(warning(format!("verifier \"{id}\": its time is over (valid_until)")));
         }
         let is_by_client = !credentials.client_certificates.is_empty();
@@ -153,12 +150,7 @@ pub fn list(config: &Config, clock: &Clock) -> Result<Vec<VerifierStatus>, Vec<F
             RightsConfig::All => vec!["*".to_owned()],
             RightsConfig::Issuers(names) => names.clone(),
         },
-        suspended: entry.is_suspended,
-        valid: entry.valid_from.is_none_or(|from| now >= from)
-            && entry.valid_until.is_none_or(|until| now < until),
-        per_second: entry.allowance.per_second.map(u32::from),
-        per_day: entry.allowance.per_day,
-        ..VerifierStatus::default()
+        ..under(&entry.terms, now)
     };
     Ok(load(config, verifiers)?.iter().map(status).collect())
 }
@@ -172,9 +164,9 @@ pub(super) fn status_of(
     let now = clock.now();
     let name =
         |number| configured.iter().find(|issuer| issuer.number == number).map(|issuer| issuer.name.clone());
-    let status = |verifier: &crate::verifiers::Verifier| {
+    let status = |verifier: &Verifier| {
         let entry = &verifier.entry;
-        let used = verifier.account.used(entry.bulk.as_ref(), now);
+        let used = verifier.account.used(&entry.terms, now);
         VerifierStatus {
             id: entry.id.clone(),
             name: entry.name.clone(),
@@ -182,15 +174,22 @@ pub(super) fn status_of(
                 Rights::All => vec!["*".to_owned()],
                 Rights::These(issuers) => issuers.iter().filter_map(|number| name(*number)).collect(),
             },
-            suspended: entry.is_suspended,
-            valid: entry.valid_from.is_none_or(|from| now >= from)
-                && entry.valid_until.is_none_or(|until| now < until),
-            per_second: entry.allowance.per_second.map(u32::from),
-            per_day: entry.allowance.per_day,
             used_today: used.ordinary,
             used_in_bulk: used.bulk,
             refused: verifier.account.refused(),
+            ..under(&entry.terms, now)
         }
     };
     registry.verifiers().iter().map(status).collect()
+}
+
+/// As far as the terms of a verifier tell its status.
+fn under(terms: &Terms, now: UnixTime) -> VerifierStatus {
+    VerifierStatus {
+        suspended: terms.is_suspended,
+        valid: terms.is_valid(now),
+        per_second: terms.allowance.per_second.map(u32::from),
+        per_day: terms.allowance.per_day,
+        ..VerifierStatus::default()
+    }
 }

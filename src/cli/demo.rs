@@ -99,7 +99,8 @@ fn take_in(config: &Config) -> Result<(), Failure> {
     let mut crls = None;
     let ingested = app::prepare(config, |octets| inventory.advance(octets), |step| step_of(&mut crls, step));
     drop((inventory, crls));
-    let ingested = ingested.map_err(|why| super::app_failure(&config.file, why))?;
+    let instead = "is this demo running already? end it first, or make another in another --dir";
+    let ingested = ingested.map_err(|why| super::app_failure_or(&config.file, why, instead))?;
     let refused: Vec<String> = ingested.into_iter().filter_map(|(_, outcome)| outcome.err()).collect();
     if refused.is_empty() { Ok(()) } else { Err(Failure::several(Exit::Failed, refused)) }
 }

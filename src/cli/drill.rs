@@ -38,7 +38,7 @@ pub struct DrillArgs {
 pub(super) fn run(args: &DrillArgs) -> Result<Exit, Failure> {
     let config = Config::load(&args.config)?;
     let report = app::drill(&config, &args.issuer, args.count, args.from.as_deref())
-        .map_err(|why| super::app_failure(&config.file, why))?;
+        .map_err(|why| super::app_failure_or(&config.file, why, "rehearse on a backup: --from DIR"))?;
     if args.json {
         super::print_json(&report)?;
     } else {

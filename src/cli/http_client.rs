@@ -1,8 +1,10 @@
 //! Speaking HTTP to a responder or to its admin pages: one agent, and its errors in words.
 //!
-//! Used by `query`, `status` and `crl ingest --admin`.
+//! Used by `query`, and by whatever has `--admin`.
 
 use super::Failure;
+use serde::Serialize;
+use serde_json::Value;
 use std::io;
 use std::time::Duration;
 
@@ -34,6 +36,54 @@ pub(super) fn url(what: &str, url: &str) -> Result<String, Failure> {
             Err(Failure::usage(what, format!("\"{url}\" is not a URL"), example))
         }
         Some(_) => Ok(full),
+    }
+}
+
+/// What is ordered may wait for a CRL of 50 million entries, and a backup for another disk.
+pub(super) const REPORT_PATIENCE: Duration = Duration::from_secs(3600);
+/// A report of thousands of scopes.
+const MAX_REPORT: u64 = 64 << 20;
+
+/// Has the server of these admin pages carry out an order, and gives its report. `what` stands in front of its
+/// refusal.
+///
+/// # Errors
+/// Why nothing was reported.
+pub(super) fn order<T: Serialize>(admin: &str, path: &str, what: &str, order: &T) -> Result<Value, Failure> {
+    let body = serde_json::to_string(order).map_err(|error| Failure::work(what, error, ""))?;
+    let url = page(admin, path);
+    let sent = agent(REPORT_PATIENCE).post(&url).header("Content-Type", "application/json").send(body);
+    report(&url, what, sent)
+}
+
+/// The address of an admin page.
+pub(super) fn page(admin: &str, path: &str) -> String {
+    format!("{}{path}", admin.trim_end_matches('/'))
+}
+
+/// What an admin page says in JSON: a report, or `{"error": "…"}`.
+///
+/// # Errors
+/// The page's error after `what`, or why there is no answer.
+pub(super) fn report(
+    url: &str,
+    what: &str,
+    sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Value, Failure> {
+    let mut response = sent.map_err(|error| failure(url, &error))?;
+    let status = response.status().as_u16();
+    let body = response.body_mut().with_config().limit(MAX_REPORT).read_to_string();
+    let body = body.map_err(|error| failure(url, &error))?;
+    let value: Value = serde_json::from_str(&body).unwrap_or_default();
+    match (status, value["error"].as_str()) {
+        (200, _) => Ok(value),
+        (404, _) => Err(Failure::work(
+            url,
+            "there is no such page",
+            "is this the admin address of ocsprey, and is it of this version?",
+        )),
+        (_, Some(why)) => Err(Failure::work(what, why, "")),
+        (_, None) => Err(Failure::work(url, format!("the server answered HTTP {status}"), "")),
     }
 }
 

@@ -56,7 +56,8 @@ pub(super) fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     let total = readers.iter().map(InventoryReader::size).sum();
     let progress = Progress::octets(format!("loading the inventory of {}", issuer.name), Some(total));
     let loaded = app::load_inventory(&config, &certificate, readers, |octets| progress.advance(octets));
-    let loaded = loaded.map_err(|why| super::app_failure(&config.file, why))?;
+    let instead = "name the files in `inventory` of the issuer and reload the server, or stop it first";
+    let loaded = loaded.map_err(|why| super::app_failure_or(&config.file, why, instead))?;
     progress.done("ended");
     let InventoryLoad { added, already_there, moved } = loaded;
     let mut parts =

@@ -38,6 +38,7 @@ pub(crate) use report::log_filter;
 pub(crate) use words::{decimal, thousands};
 
 use crate::app::AppError;
+use crate::store::{RestoreError, StoreError};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -194,6 +195,19 @@ fn app_failure(file: &std::path::Path, why: AppError) -> Failure {
         AppError::Presign(_) | AppError::Metrics(_) | AppError::System { .. } | AppError::Ended(_) => {
             Failure::work(what, why, "please report this if it comes again")
         }
+    }
+}
+
+/// As [`app_failure`], of a command that no running server does in its place: where one holds the store, `instead` is
+/// what to do.
+fn app_failure_or(file: &std::path::Path, why: AppError, instead: &str) -> Failure {
+    match why {
+        AppError::Store(StoreError::InUse { path })
+        | AppError::Restore(RestoreError::Store(StoreError::InUse { path })) => {
+            let what = format!("the store {}", path.display());
+            Failure::work(what, "another ocsprey process has it open", instead)
+        }
+        other => app_failure(file, other),
     }
 }
 

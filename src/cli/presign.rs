@@ -46,7 +46,9 @@ pub(super) fn run(args: &PresignArgs) -> Result<Exit, Failure> {
         let progress = shown.insert(Progress::of("signing beforehand", "answers", Some(about)));
         |answers| progress.advance(answers)
     });
-    let PresignReport { signed, held } = report.map_err(|why| super::app_failure(&config.file, why))?;
+    let instead = "a running server signs beforehand by itself, with response.refresh_threads; stop it first where it has none";
+    let report = report.map_err(|why| super::app_failure_or(&config.file, why, instead));
+    let PresignReport { signed, held } = report?;
     if let Some(progress) = shown {
         progress.done("ended");
     }

@@ -27,6 +27,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<Exit, Failure> {
 }
 
 pub(super) fn serve(config: &Config, ready: impl FnOnce()) -> Result<Exit, Failure> {
-    app::serve(config, ready).map_err(|why| super::app_failure(&config.file, why))?;
+    let instead = "`ocsprey status` with this configuration says whether a server runs on it; each server has a store of \
+                   its own";
+    app::serve(config, ready).map_err(|why| super::app_failure_or(&config.file, why, instead))?;
     Ok(Exit::Done)
 }

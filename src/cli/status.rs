@@ -6,7 +6,7 @@ use super::{Exit, Failure, http_client, words};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{QuarantineStatus, ScopeStatus, SourceStatus, Status, time_of};
+use crate::http::{InterventionStatus, QuarantineStatus, ScopeStatus, SourceStatus, Status, time_of};
 use crate::x509::UnixTime;
 use clap::Args;
 use serde::Deserialize;
@@ -20,6 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_STATUS: u64 = 64 << 20;
 /// Scopes shown without --scopes: those that need eyes.
 const SHOWN_SCOPES: usize = 5;
+/// Of what was done by hand, without --scopes.
+const SHOWN_INTERVENTIONS: usize = 3;
 
 /// Show what is loaded: issuers, CRL scopes, their age and entries, and how long signers last
 ///
@@ -169,7 +171,8 @@ fn text_of(status: &Status, all: bool, now: UnixTime) -> String {
         if let Some(listed) = issuer.inventory {
             rows.push(("  inventory", format!("about {}", words::count(listed, "serial", "serials"))));
         }
-        if let Some(oldest) = issuer.scopes.iter().min_by_key(|scope| &scope.this_update) {
+        let expected = issuer.scopes.iter().filter(|scope| !scope.retired);
+        if let Some(oldest) = expected.min_by_key(|scope| &scope.this_update) {
             rows.push(("  oldest", at(&oldest.this_update, now)));
         }
         if !issuer.missing.is_empty() {
@@ -180,6 +183,21 @@ fn text_of(status: &Status, all: bool, now: UnixTime) -> String {
     }
     out.push_str(&source_lines(&status.sources, now));
     out.push_str(&quarantine_lines(&status.quarantine, all, now));
+    out.push_str(&intervention_lines(&status.interventions, all, now));
+    out
+}
+
+/// What persons did, the newest first.
+fn intervention_lines(interventions: &[InterventionStatus], all: bool, now: UnixTime) -> String {
+    let mut out = String::new();
+    let shown = if all { interventions.len() } else { SHOWN_INTERVENTIONS };
+    for (index, one) in interventions.iter().rev().take(shown).enumerate() {
+        if index == 0 {
+            out.push_str("\ndone by hand\n");
+        }
+        let InterventionStatus { at, what, issuer, scope, detail } = one;
+        out.push_str(&format!("  {what} {}: {issuer}, {scope}: {detail}\n", away(at, now)));
+    }
     out
 }
 
@@ -247,9 +265,13 @@ fn scope_lines(scopes: &[ScopeStatus], all: bool, now: UnixTime) -> String {
             number => format!(" number {number},"),
         };
         let entries = words::count(scope.entries, "entry", "entries");
-        let state = if scope.next_update < now_text { "EXPIRED" } else { "until" };
         let until = at(&scope.next_update, now);
-        out.push_str(&format!("    {name}:{number} {entries}, {state} {until}\n"));
+        let state = match scope.next_update < now_text {
+            _ if scope.retired => format!("retired {}", away(&scope.ingested_at, now)),
+            true => format!("EXPIRED {until}"),
+            false => format!("until {until}"),
+        };
+        out.push_str(&format!("    {name}:{number} {entries}, {state}\n"));
     }
     if shown < by_end.len() {
         let rest = words::count((by_end.len() - shown) as u64, "scope", "scopes");
@@ -285,6 +307,7 @@ mod tests {
             next_update: next_update.into(),
             entries: 1000,
             ingested_at: "2026-11-22T06:01:00Z".into(),
+            retired: false,
         }
     }
 
@@ -394,6 +417,32 @@ auth  CN=CA,C=JP
         assert_eq!((text.matches("EXPIRED").count(), text.matches(", until ").count()), (1, 4));
         assert_eq!(lines(&scopes(1, 100), true).lines().count(), 101);
         assert_eq!(lines(&scopes(0, 3), false).lines().count(), 3);
+    }
+
+    #[test]
+    fn what_was_done_by_hand_is_told_and_a_retired_scope_is_not_old() {
+        let done = |what: &str, at: &str| InterventionStatus {
+            at: at.into(),
+            what: what.into(),
+            issuer: "auth".into(),
+            scope: "CN=City 1".into(),
+            detail: "2 holds released".into(),
+        };
+        let mut status = status(vec![
+            scope(0, "2026-11-23T06:00:00Z"),
+            ScopeStatus {
+                this_update: "2020-01-01T00:00:00Z".into(),
+                retired: true,
+                ..scope(1, "9999-12-31T23:59:59Z")
+            },
+        ]);
+        status.interventions =
+            ["2026-11-20T12:00:00Z", "2026-11-22T10:00:00Z"].map(|at| done("dropped", at)).into();
+        let text = text_of(&status, false, now());
+        assert!(text.contains("    CN=City 1: number 12, 1,000 entries, retired 5 hours ago\n"), "{text}");
+        assert!(!text.contains("2020"), "{text}");
+        let told = "\ndone by hand\n  dropped 2 hours ago: auth, CN=City 1: 2 holds released\n  dropped 2 days ago: ";
+        assert!(text.contains(told), "{text}");
     }
 
     #[test]

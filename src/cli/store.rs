@@ -10,10 +10,6 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A backup to another disk copies every octet.
-const TIMEOUT: Duration = Duration::from_secs(3600);
-const MAX_REPORT: u64 = 1 << 20;
-
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
     Backup(BackupArgs),
@@ -116,21 +112,9 @@ fn backup(args: &BackupArgs) -> Result<Exit, Failure> {
 
 fn ask_for_backup(admin: &str, name: &std::path::Path) -> Result<Value, Failure> {
     let name = name.display().to_string();
-    let url = format!("{}/api/v1/store/backup", admin.trim_end_matches('/'));
-    let sent = http_client::agent(TIMEOUT).post(&url).query("name", &name).send_empty();
-    let mut response = sent.map_err(|error| http_client::failure(&url, &error))?;
-    let status = response.status().as_u16();
-    let body = response.body_mut().with_config().limit(MAX_REPORT).read_to_string();
-    let body = body.map_err(|error| http_client::failure(&url, &error))?;
-    let value: Value = serde_json::from_str(&body).unwrap_or_default();
-    match (status, value["error"].as_str()) {
-        (200, _) => Ok(value),
-        (404, _) => {
-            Err(Failure::work(&url, "there is no such page", "is this the admin address of ocsprey?"))
-        }
-        (_, Some(why)) => Err(Failure::work(&name, why, "")),
-        (_, None) => Err(Failure::work(&url, format!("the server answered HTTP {status}"), "")),
-    }
+    let url = http_client::page(admin, "/api/v1/store/backup");
+    let sent = http_client::agent(http_client::REPORT_PATIENCE).post(&url).query("name", &name).send_empty();
+    http_client::report(&url, &name, sent)
 }
 
 fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
@@ -138,7 +122,8 @@ fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
     let existing = if args.replace { Existing::MoveAside } else { Existing::Refuse };
     let progress = Progress::of("verifying the copy", "rows", None);
     let restored = app::restore_store(&config, &args.from, existing, |rows| progress.advance(rows));
-    let restored = restored.map_err(|why| super::app_failure(&config.file, why))?;
+    let instead = "stop it first: a store is not replaced under a server";
+    let restored = restored.map_err(|why| super::app_failure_or(&config.file, why, instead))?;
     progress.done("ended");
     let mut said = format!("{}: restored, {}", config.store.path.display(), counts(&restored.verification));
     if let Some(aside) = restored.moved_aside {

@@ -1,26 +1,31 @@
 //! `ocsprey usage report`: who asked how often, and what it costs, for whoever writes the bills.
 
 use super::words::thousands;
-use super::{Exit, Failure};
+use super::{Exit, Failure, http_client};
 use crate::app;
 use crate::config::Config;
 use crate::usage::{Day, Line, Period, Report};
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
 use std::path::PathBuf;
 
 /// Show who asked how often in some days, and what it costs
 ///
-/// It reads the store, also while a server runs: then it has everything up to a second ago. A day that is over is
-/// complete a second after it ended. Needs [usage] in the configuration of the server that counted.
+/// With --admin a running server reports every answer that it gave before it was asked. With --config the store is
+/// read, also while a server runs: then it has everything up to a second ago. A day that is over is complete a second
+/// after it ended. Needs [usage] in the configuration of the server that counted; prices are those of its usage.prices.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_help = "\
 Examples:
-  ocsprey usage report --config ocsprey.toml --from 2026-11-01 --to 2026-11-30
+  ocsprey usage report --admin http://127.0.0.1:9090 --from 2026-11-01 --to 2026-11-30
   ocsprey usage report --config ocsprey.toml --from 2026-11-01 --to 2026-11-30 --verifier bank --format csv")]
 pub struct ReportArgs {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    /// The configuration whose store is read
+    #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
+    pub config: Option<PathBuf>,
+    /// The admin address of a running server
+    #[arg(long, value_name = "URL")]
+    pub admin: Option<String>,
     /// The first day, by the calendar of usage.day_begins
     #[arg(long, value_name = "DATE")]
     pub from: Day,
@@ -47,7 +52,6 @@ pub enum Format {
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
-    let config = Config::load(&args.config)?;
     if args.to < args.from {
         return Err(Failure::usage(
             "--to",
@@ -56,7 +60,17 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         ));
     }
     let period = Period { from: args.from, to: args.to, verifier: args.verifier.clone(), by_day: args.daily };
-    let report = app::usage_report(&config, &period).map_err(|why| super::app_failure(&config.file, why))?;
+    let report = match (&args.admin, &args.config) {
+        (Some(admin), _) => ask(&http_client::url("--admin", admin)?, &period)?,
+        (None, Some(file)) => {
+            let config = Config::load(file)?;
+            app::usage_report(&config, &period).map_err(|why| super::app_failure(&config.file, why))?
+        }
+        // clap demands one of the two.
+        (None, None) => {
+            return Err(Failure::usage("--config", "is missing", "or name a server with --admin"));
+        }
+    };
     match args.format {
         Format::Table => super::print(&table(&report))?,
         Format::Csv => super::print(&csv(&report))?,
@@ -65,14 +79,27 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+fn ask(admin: &str, period: &Period) -> Result<Report, Failure> {
+    let url = http_client::page(admin, "/api/v1/usage");
+    let asked = http_client::agent(http_client::REPORT_PATIENCE).get(&url);
+    let asked = asked.query("from", period.from.to_string()).query("to", period.to.to_string());
+    let asked = period.verifier.iter().fold(asked, |asked, id| asked.query("verifier", id));
+    let asked = asked.query("daily", if period.by_day { "1" } else { "0" });
+    let report = http_client::report(&url, "the server", asked.call())?;
+    let read = |error| {
+        Failure::work(&url, format!("sent no report: {error}"), "is this the admin address of ocsprey?")
+    };
+    Report::deserialize(report).map_err(read)
+}
+
 fn cells(line: &Line) -> [String; 9] {
     [
         line.day.clone().unwrap_or_default(),
         line.verifier.clone(),
         line.on_behalf_of.clone(),
         line.issuer.clone(),
-        line.method.to_owned(),
-        line.result.to_owned(),
+        line.method.to_string(),
+        line.result.to_string(),
         line.count.to_string(),
         line.amount.to_string(),
         line.unpriced.to_string(),
@@ -149,13 +176,13 @@ mod tests {
     use crate::usage::Totals;
 
     fn report() -> Report {
-        let line = |verifier: &str, result, count: u64, unpriced| Line {
+        let line = |verifier: &str, result: &'static str, count: u64, unpriced| Line {
             day: None,
             verifier: verifier.to_owned(),
             on_behalf_of: String::new(),
             issuer: "auth".to_owned(),
-            method: "POST",
-            result,
+            method: "POST".into(),
+            result: result.into(),
             count,
             amount: u128::from((count - unpriced) * 3),
             unpriced,

@@ -4,8 +4,7 @@
 //! is wrong with it. Files that it names are opened by `app`.
 
 use super::{ConfigError, read, read_text};
-use crate::verifiers::{Allowance, Bulk, CertificateKey, Network, Policy};
-use crate::x509::UnixTime;
+use crate::verifiers::{CertificateKey, Network, Policy, Terms};
 use std::path::{Path, PathBuf};
 
 /// `[verifiers]`
@@ -43,12 +42,7 @@ pub struct VerifierConfig {
     pub client_certificates: Vec<CertificateConfig>,
     pub signers: Vec<CertificateConfig>,
     pub networks: Vec<Network>,
-    pub valid_from: Option<UnixTime>,
-    pub valid_until: Option<UnixTime>,
-    pub is_suspended: bool,
-    pub allowance: Allowance,
-    pub bulk: Option<Bulk>,
-    pub may_name_others: bool,
+    pub terms: Terms,
 }
 
 /// Reads and checks a registry file. `issuers` are the names of those that there are rights for.

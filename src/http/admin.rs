@@ -7,6 +7,7 @@
 use super::history::History;
 use super::listener::{Limits, Serve};
 use super::ocsp_post::{BodyRefusal, collect};
+use super::orders::{self, NoOrder, ORDER_OCTETS, Order, UsageQuestion};
 use super::reply::{HTML, JSON, Reply, TEXT, last_words, reply, text};
 use super::service::refuse_head;
 use super::status::Status;
@@ -56,15 +57,19 @@ pub type HealthCheck = Arc<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
 /// Makes a backup of the store, with this name, and reports in JSON. May take as long as a disk takes.
 pub type BackupSource = Arc<dyn Fn(&str) -> Result<Value, Refusal> + Send + Sync>;
 
+/// Reports who asked how often, in JSON. May wait for workers and for a disk.
+pub type UsageSource = Arc<dyn Fn(&UsageQuestion) -> Result<Value, Refusal> + Send + Sync>;
+
 /// Gives the filter of the log, or sets it; or says why it cannot be set.
 pub type LogSource = Arc<dyn Fn(Option<&str>) -> Result<String, String> + Send + Sync>;
 
-/// What becomes of a CRL that was brought.
+/// What becomes of a CRL that was brought, or of an order.
 pub type IntakeFuture = Pin<Box<dyn Future<Output = Result<Value, Refusal>> + Send>>;
 
-/// Takes CRLs: verifies them, applies them, and reports in JSON.
+/// Takes CRLs: verifies them, applies them, and reports in JSON. And does what is ordered with those it has.
 pub trait CrlIntake: Send + Sync {
     fn submit(&self, crl: Bytes, submission: Submission) -> IntakeFuture;
+    fn order(&self, order: Order) -> IntakeFuture;
 }
 
 /// What whoever brings a CRL wants of it: the query of `POST /api/v1/crls`.
@@ -96,10 +101,10 @@ impl Submission {
     }
 }
 
-/// Why a CRL is not taken, in words for who sent it.
+/// Why a CRL is not taken, or an order not obeyed, in words for who sent it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The CRL itself is the reason: 422.
+    /// The CRL itself, or what was ordered, is the reason: 422.
     #[error("{0}")]
     Unacceptable(String),
     /// The responder is the reason, and later may be better: 503.
@@ -117,6 +122,7 @@ pub struct AdminSources {
     pub ready: HealthCheck,
     pub explain: ExplainSource,
     pub backup: BackupSource,
+    pub usage: UsageSource,
     pub log: LogSource,
     /// Takes CRLs; without it `POST /api/v1/crls` is not found.
     pub intake: Option<Arc<dyn CrlIntake>>,
@@ -129,6 +135,7 @@ pub struct AdminService {
     limits: Limits,
     uploads: Arc<Semaphore>,
     backups: Arc<Semaphore>,
+    usage_reports: Arc<Semaphore>,
     history: Arc<History>,
     /// Of the pages for people.
     policy: HeaderValue,
@@ -145,6 +152,7 @@ impl AdminService {
             limits,
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             backups: Arc::new(Semaphore::new(1)),
+            usage_reports: Arc::new(Semaphore::new(1)),
             history,
             policy: policy.unwrap_or(HeaderValue::from_static("default-src 'none'")),
         }
@@ -196,16 +204,22 @@ impl AdminService {
         };
         let name = query.and_then(|query| query.strip_prefix("name=")).unwrap_or_default().to_owned();
         let backup = Arc::clone(&self.sources.backup);
-        match tokio::task::spawn_blocking(move || backup(&name)).await {
-            Ok(Ok(report)) => json_reply(StatusCode::OK, &report),
-            Ok(Err(refusal @ Refusal::Unacceptable(_))) => {
-                refused(StatusCode::UNPROCESSABLE_ENTITY, &refusal.to_string())
-            }
-            Ok(Err(refusal @ Refusal::Unavailable(_))) => {
-                refused(StatusCode::SERVICE_UNAVAILABLE, &refusal.to_string())
-            }
-            Err(_) => refused(StatusCode::SERVICE_UNAVAILABLE, "the server is ending"),
-        }
+        let made = tokio::task::spawn_blocking(move || backup(&name)).await;
+        told(made.unwrap_or_else(|_| Err(Refusal::Unavailable("the server is ending".to_owned()))))
+    }
+
+    /// On a thread of its own, too. One after the other: each reads all counts of its days.
+    async fn usage(&self, query: Option<&str>) -> Reply {
+        let question = match UsageQuestion::of_query(query) {
+            Ok(question) => question,
+            Err(why) => return refused(StatusCode::BAD_REQUEST, &why),
+        };
+        let Ok(_place) = self.usage_reports.acquire().await else {
+            return refused(StatusCode::SERVICE_UNAVAILABLE, "the server is ending");
+        };
+        let usage = Arc::clone(&self.sources.usage);
+        let made = tokio::task::spawn_blocking(move || usage(&question)).await;
+        told(made.unwrap_or_else(|_| Err(Refusal::Unavailable("the server is ending".to_owned()))))
     }
 
     fn log(&self) -> Reply {
@@ -266,15 +280,7 @@ impl AdminService {
             Ok(crl) if crl.is_empty() => {
                 refused(StatusCode::UNPROCESSABLE_ENTITY, "the body is empty: send a CRL")
             }
-            Ok(crl) => match intake.submit(crl, submission).await {
-                Ok(report) => json_reply(StatusCode::OK, &report),
-                Err(refusal @ Refusal::Unacceptable(_)) => {
-                    refused(StatusCode::UNPROCESSABLE_ENTITY, &refusal.to_string())
-                }
-                Err(refusal @ Refusal::Unavailable(_)) => {
-                    refused(StatusCode::SERVICE_UNAVAILABLE, &refusal.to_string())
-                }
-            },
+            Ok(crl) => told(intake.submit(crl, submission).await),
             Err(BodyRefusal::TooLarge) => {
                 let octets = self.limits.body_octets;
                 let mut reply = refused(
@@ -294,6 +300,27 @@ impl AdminService {
     }
 }
 
+/// Reads the order that is the body, and has it carried out.
+async fn order<T: for<'a> serde::Deserialize<'a>>(
+    intake: &dyn CrlIntake,
+    request: Request<Incoming>,
+    of: impl FnOnce(T) -> Order,
+) -> Reply {
+    let read = if orders::is_json(request.headers()) {
+        orders::read(collect(request.into_body(), ORDER_OCTETS).await)
+    } else {
+        Err(NoOrder::MediaType)
+    };
+    let status = match read {
+        Ok(body) => return told(intake.order(of(body)).await),
+        Err(NoOrder::MediaType) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Err(NoOrder::Broken | NoOrder::Unread(_)) => StatusCode::BAD_REQUEST,
+    };
+    let mut reply = refused(status, &read.map_or_else(|why| why.to_string(), |_: T| String::new()));
+    close(&mut reply);
+    reply
+}
+
 impl Serve for AdminService {
     async fn serve(&self, request: Request<Incoming>) -> Reply {
         if let Some(refused) = refuse_head(&request) {
@@ -306,6 +333,7 @@ impl Serve for AdminService {
             ("/readyz", true, _) => health((self.sources.ready)()),
             ("/status", true, _) => self.status_page(request.uri().query()),
             ("/api/v1/status", true, _) => self.status_json(),
+            ("/api/v1/usage", true, _) => self.usage(request.uri().query()).await,
             ("/status/explain", false, _) if request.method() == Method::POST => self.explain(request).await,
             ("/api/v1/store/backup", false, _) if request.method() == Method::POST => {
                 self.back_up(request.uri().query()).await
@@ -322,16 +350,25 @@ impl Serve for AdminService {
                 let intake = Arc::clone(intake);
                 self.submit(&*intake, request).await
             }
-            ("/status/explain" | "/api/v1/store/backup", _, _) | ("/api/v1/crls", _, Some(_)) => {
+            ("/api/v1/crls/drop", false, Some(intake)) if request.method() == Method::POST => {
+                order(&**intake, request, Order::Drop).await
+            }
+            ("/api/v1/crls/rollback", false, Some(intake)) if request.method() == Method::POST => {
+                order(&**intake, request, Order::RollBack).await
+            }
+            ("/status/explain" | "/api/v1/store/backup", _, _)
+            | ("/api/v1/crls" | "/api/v1/crls/drop" | "/api/v1/crls/rollback", _, Some(_)) => {
                 not_allowed("POST")
             }
-            ("/" | "/metrics" | "/healthz" | "/readyz" | "/status" | "/api/v1/status", false, _) => {
-                not_allowed("GET, HEAD")
-            }
+            (
+                "/" | "/metrics" | "/healthz" | "/readyz" | "/status" | "/api/v1/status" | "/api/v1/usage",
+                false,
+                _,
+            ) => not_allowed("GET, HEAD"),
             _ => last_words(
                 StatusCode::NOT_FOUND,
-                "There are /metrics, /healthz, /readyz, /status, /api/v1/status, /api/v1/log, POST /api/v1/crls and \
-                 POST /api/v1/store/backup here.\n",
+                "There are /metrics, /healthz, /readyz, /status, /api/v1/status, /api/v1/usage, /api/v1/log, POST /api/v1/crls, \
+                 POST /api/v1/crls/drop, POST /api/v1/crls/rollback and POST /api/v1/store/backup here.\n",
             ),
         }
     }
@@ -359,6 +396,15 @@ fn json_reply(status: StatusCode, value: &Value) -> Reply {
     let mut reply = reply(status, JSON, format!("{value:#}\n"));
     reply.headers_mut().insert(CONTENT_TYPE, JSON);
     reply
+}
+
+/// A report, or why there is none.
+fn told(outcome: Result<Value, Refusal>) -> Reply {
+    match outcome {
+        Ok(report) => json_reply(StatusCode::OK, &report),
+        Err(Refusal::Unacceptable(why)) => refused(StatusCode::UNPROCESSABLE_ENTITY, &why),
+        Err(Refusal::Unavailable(why)) => refused(StatusCode::SERVICE_UNAVAILABLE, &why),
+    }
 }
 
 fn refused(status: StatusCode, reason: &str) -> Reply {

@@ -215,7 +215,7 @@ fn named<'a>(verifier: &Verifier, field: &str, headers: &'a HeaderMap) -> Result
     let Some(value) = values.next() else { return Ok(None) };
     let name = value.to_str().ok().map(str::trim).filter(|name| !name.is_empty() && name.len() <= MOST_NAME);
     match (name, values.next()) {
-        (Some(name), None) if verifier.entry.may_name_others => Ok(Some(name)),
+        (Some(name), None) if verifier.entry.terms.may_name_others => Ok(Some(name)),
         _ => Err(Cause::OnBehalfOf),
     }
 }

@@ -16,6 +16,7 @@ mod history;
 mod listener;
 mod ocsp_get;
 mod ocsp_post;
+mod orders;
 mod peer;
 mod pressure;
 mod reply;
@@ -37,11 +38,12 @@ pub use admin::{
 pub use caller::Caller;
 pub use gate::Gate;
 pub use listener::{Backlog, Limits, ListenError, Shutdown, listen};
+pub use orders::{DropOrder, Order, RollbackOrder, UsageQuestion};
 pub use pressure::{Pressure, keep_watch};
 pub use service::{Answerer, OcspService};
 pub use status::{
-    IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus,
-    Status, VerifierStatus, time_of,
+    InterventionStatus, IssuerStatus, PresignedStatus, QuarantineStatus, RefusedReload, ScopeStatus,
+    SignerStatus, SourceStatus, Status, VerifierStatus, time_of,
 };
 pub use tls::{ClientCertificates, OldestTls, Tls, TlsError, TlsFile, TlsIdentity, TlsMaterial};
 pub use witness::{Consent, Method, Seen, Witness};

@@ -28,6 +28,22 @@ pub struct Status {
     pub quarantine: Vec<QuarantineStatus>,
     /// Who may ask. Empty where everybody may, and where the store was read.
     pub verifiers: Vec<VerifierStatus>,
+    /// What was done to CRLs by hand, the newest last.
+    pub interventions: Vec<InterventionStatus>,
+}
+
+/// Something that a person did to what is held, past what CRLs say of themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InterventionStatus {
+    pub at: String,
+    /// `dropped`, `rolled back`, `forced`.
+    pub what: String,
+    pub issuer: String,
+    /// The distribution point; `everything` for CRLs that name none.
+    pub scope: String,
+    /// What came of it.
+    pub detail: String,
 }
 
 /// A registered verifier.
@@ -131,6 +147,8 @@ pub struct ScopeStatus {
     pub next_update: String,
     pub entries: u64,
     pub ingested_at: String,
+    /// `ocsprey crl drop` ended it: no CRL of it is expected, and it does not run out.
+    pub retired: bool,
 }
 
 /// The time that a status gives as text.

@@ -48,7 +48,8 @@ pub struct Retired {
 /// What a scope without a distribution point is called.
 pub const EVERYTHING: &str = "everything";
 
-/// Retires the scopes of `issuer` whose distribution point reads `text`, whoever signed them.
+/// Retires the scopes of `issuer` whose distribution point reads `text`, whoever signed them. `before` is called once
+/// nothing stands in the way and nothing was written.
 ///
 /// # Errors
 /// Why nothing was retired; after [`NotRetired::Store`] a part may be.
@@ -58,6 +59,7 @@ pub fn retire(
     text: &str,
     is_forced: bool,
     now: UnixTime,
+    before: impl FnOnce(),
 ) -> Result<Retired, NotRetired> {
     let held: Vec<ScopeRecord> = store
         .scopes()?
@@ -85,6 +87,7 @@ pub fn retire(
             return Err(NotRetired::Last);
         }
     }
+    before();
     meant.sort_by_key(|record| record.crl.key.layer != Layer::Delta);
     let mut retired = Retired::default();
     for record in meant {

@@ -40,7 +40,7 @@ impl fmt::Display for Source {
 }
 
 /// Something new from a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Arrival {
     File(PathBuf),
     Url(String),

@@ -8,16 +8,23 @@ use prometheus::{
 pub(super) const ISSUER: &[&str] = &["issuer"];
 
 /// Makes a family and registers it.
-pub(super) struct Families<'a>(pub &'a Registry);
+pub(super) struct Families<'a>(&'a Registry);
 
-impl Families<'_> {
+impl<'a> Families<'a> {
+    /// Of a registry, in which the version that runs is there already.
+    pub fn of(registry: &'a Registry) -> Result<Self, prometheus::Error> {
+        let families = Self(registry);
+        families.build_info()?;
+        Ok(families)
+    }
+
     /// A counter without labels.
     pub fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
         self.add(IntCounter::new(name, help)?)
     }
 
     /// Says which version runs.
-    pub fn build_info(&self) -> Result<(), prometheus::Error> {
+    fn build_info(&self) -> Result<(), prometheus::Error> {
         let version = [("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into();
         let build =
             Opts::new("ocsprey_build_info", "1; the label says which version runs.").const_labels(version);

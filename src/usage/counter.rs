@@ -13,6 +13,7 @@
 //! between two parcels, others are counted as [`OTHER`], and what is no fit name as [`UNFIT`].
 
 use super::day::Day;
+use super::questions::Questions;
 use super::{OTHER, UNFIT};
 use crate::ocsp::OcspResponseStatus;
 use crate::store::{IssuerNumber, UsageMethod, UsageResult, VerifierNumber};
@@ -22,6 +23,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
+use std::thread::ThreadId;
 
 /// Octets of a name on whose behalf somebody asks.
 pub const LONGEST_NAME: usize = 64;
@@ -57,9 +59,14 @@ pub(super) struct Who {
     pub method: UsageMethod,
 }
 
-/// What a worker hands over: whose, on whose behalf (empty: nobody's), and how many.
+/// What a worker hands over.
 #[derive(Debug)]
-pub(super) struct Parcel(pub Vec<(Who, Arc<str>, Results)>);
+pub(super) enum Parcel {
+    /// Whose, on whose behalf (empty: nobody's), and how many.
+    Counts(Vec<(Who, Arc<str>, Results)>),
+    /// All that it counted before this question has been handed over.
+    UpTo { worker: ThreadId, question: u64 },
+}
 
 /// A name on the spot; empty: nobody's.
 #[derive(Clone, Copy)]
@@ -103,6 +110,8 @@ struct Rows {
     names: HashSet<Arc<str>>,
     /// A parcel that found no room.
     returned: Option<Parcel>,
+    /// The newest question that was answered.
+    answered: u64,
 }
 
 thread_local! {
@@ -115,11 +124,12 @@ pub struct Counter {
     /// Seconds that the calendar is ahead of UTC.
     day_begins: i64,
     ledger: SyncSender<Parcel>,
+    questions: Arc<Questions>,
 }
 
 impl Counter {
-    pub(super) fn new(day_begins: i64, ledger: SyncSender<Parcel>) -> Self {
-        Self { day_begins, ledger }
+    pub(super) fn new(day_begins: i64, ledger: SyncSender<Parcel>, questions: Arc<Questions>) -> Self {
+        Self { day_begins, ledger, questions }
     }
 
     /// Counts one answer.
@@ -130,19 +140,37 @@ impl Counter {
 
     /// Gives what this thread counted so far to the ledger, if it has room.
     pub fn hand_over(&self) {
-        let parcel = ROWS.with_borrow_mut(|rows| rows.returned.take().or_else(|| rows.parcel()));
-        let Some(parcel) = parcel else { return };
-        if let Err(TrySendError::Full(parcel) | TrySendError::Disconnected(parcel)) =
-            self.ledger.try_send(parcel)
-        {
-            ROWS.with_borrow_mut(|rows| rows.returned = Some(parcel));
+        // Before the counts are taken: what comes later may be missing from them.
+        let question = self.questions.newest();
+        ROWS.with_borrow_mut(|rows| {
+            let is_all = self.sends(rows, |rows| rows.returned.take()) && self.sends(rows, Rows::parcel);
+            if is_all && question > rows.answered {
+                let up_to = Parcel::UpTo { worker: std::thread::current().id(), question };
+                // Where there is no room it is said the next time.
+                if self.ledger.try_send(up_to).is_ok() {
+                    rows.answered = question;
+                }
+            }
+        });
+    }
+
+    /// Whether the ledger has what `take` gives; what it has no room for comes back.
+    fn sends(&self, rows: &mut Rows, take: impl FnOnce(&mut Rows) -> Option<Parcel>) -> bool {
+        let Some(parcel) = take(rows) else { return true };
+        match self.ledger.try_send(parcel) {
+            Ok(()) => true,
+            Err(TrySendError::Full(parcel) | TrySendError::Disconnected(parcel)) => {
+                rows.returned = Some(parcel);
+                false
+            }
         }
     }
 
     /// Gives the ledger all that is left, and waits until it has room for it. The thread counts no more.
     pub fn close(&self) {
         let parcels = ROWS.with_borrow_mut(|rows| [rows.returned.take(), rows.parcel()]);
-        for parcel in parcels.into_iter().flatten() {
+        let for_good = Parcel::UpTo { worker: std::thread::current().id(), question: u64::MAX };
+        for parcel in parcels.into_iter().flatten().chain([for_good]) {
             // It ends after all of us; if it is gone already it has said why.
             let _ = self.ledger.send(parcel);
         }
@@ -273,10 +301,11 @@ impl Rows {
         let newest = counted.iter().map(|(who, ..)| who.day).max()?;
         let is_over = self.all.iter().any(|row| row.who.day < newest);
         if is_over || self.all.len() > MOST_IDLE_ROWS || self.names.len() >= MOST_NAMES {
-            let (hashing, returned) = (self.hashing.clone(), self.returned.take());
-            *self = Self { hashing, returned, ..Self::default() };
+            let (hashing, answered) = (self.hashing.clone(), self.answered);
+            let returned = self.returned.take();
+            *self = Self { hashing, returned, answered, ..Self::default() };
         }
-        Some(Parcel(counted))
+        Some(Parcel::Counts(counted))
     }
 }
 

@@ -9,6 +9,7 @@
 
 use super::counter::{Parcel, Results, Who};
 use super::day::Day;
+use super::questions::Questions;
 use super::{Counter, HAND_OVER_EVERY, OTHER, UNFIT};
 use crate::clock::Clock;
 use crate::metrics::UsageMetrics;
@@ -17,6 +18,7 @@ use crate::x509::UnixTime;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::ThreadId;
 
 /// Parcels that wait for the ledger; more stay with their workers.
 const ROOM: usize = 64;
@@ -43,6 +45,10 @@ pub struct Ledger {
     inbox: Receiver<Parcel>,
     names: HashMap<(Day, Option<VerifierNumber>), HashSet<Arc<str>>>,
     unwritten: HashMap<UsageKey, u64>,
+    questions: Arc<Questions>,
+    /// Up to which question each worker has handed its counts over.
+    handed_over: HashMap<ThreadId, u64>,
+    workers: usize,
     /// What the store took since its disk was last waited for.
     unsynced: bool,
     synced_at: UnixTime,
@@ -51,7 +57,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger, and the counter of whoever answers.
+    /// The ledger of so many `workers`, and the counter of whoever answers.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -60,7 +66,9 @@ impl Ledger {
         clock: Clock,
         metrics: Arc<UsageMetrics>,
         options: UsageOptions,
+        workers: usize,
     ) -> Result<(Self, Counter), StoreError> {
+        let questions = Arc::new(Questions::default());
         let (sender, inbox) = sync_channel(ROOM);
         let now = clock.now();
         let mut names: HashMap<_, HashSet<Arc<str>>> = HashMap::new();
@@ -79,11 +87,20 @@ impl Ledger {
             inbox,
             names,
             unwritten: HashMap::new(),
+            questions: Arc::clone(&questions),
+            handed_over: HashMap::new(),
+            workers,
             unsynced: false,
             synced_at: now,
             kept_from: Day(0),
         };
-        Ok((ledger, Counter::new(options.day_begins, sender)))
+        Ok((ledger, Counter::new(options.day_begins, sender, questions)))
+    }
+
+    /// Where a report asks for the counts of its moment.
+    #[must_use]
+    pub fn questions(&self) -> Arc<Questions> {
+        Arc::clone(&self.questions)
     }
 
     /// Writes what comes until nobody is left who counts.
@@ -99,15 +116,34 @@ impl Ledger {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.write();
+            if self.write() {
+                self.answer();
+            }
             self.keep_up();
         }
         self.end();
     }
 
-    fn add(&mut self, Parcel(counted): Parcel) {
-        for (who, name, results) in counted {
-            self.add_row(who, name, results);
+    fn add(&mut self, parcel: Parcel) {
+        match parcel {
+            Parcel::Counts(counted) => {
+                for (who, name, results) in counted {
+                    self.add_row(who, name, results);
+                }
+            }
+            // Its counts came before, and in order.
+            Parcel::UpTo { worker, question } => {
+                self.handed_over.insert(worker, question);
+            }
+        }
+    }
+
+    /// Answers the questions up to which every worker has handed its counts over: all of that is written.
+    fn answer(&self) {
+        if self.handed_over.len() >= self.workers
+            && let Some(question) = self.handed_over.values().min()
+        {
+            self.questions.answer(*question);
         }
     }
 
@@ -191,6 +227,8 @@ impl Ledger {
         let lost: u64 = self.unwritten.values().sum();
         if lost > 0 {
             tracing::error!(counts = lost, "usage was not written to the end: these counts are lost");
+        } else {
+            self.answer();
         }
         self.sync();
     }

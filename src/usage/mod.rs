@@ -1,7 +1,8 @@
 //! Who asked how often, for bills: counted exactly, kept in the store, told as a report.
 //!
 //! Called by `app`: each worker has a [`Counter`], one thread runs the [`Ledger`], and `ocsprey usage report`
-//! makes a [`Report`] from what the store holds, while a server runs or not.
+//! makes a [`Report`] from what the store holds, while a server runs or not. A running server's own report waits until
+//! its workers have handed over what they counted ([`Questions`]), and has every answer up to then.
 //!
 //! **What counts as one**: each certificate that was answered (a SingleResponse), as good, revoked or unknown;
 //! and each request that got an error status instead, by that status, refusals among them. HTTP errors are no
@@ -19,6 +20,7 @@ mod counter;
 mod day;
 mod ledger;
 mod prices;
+mod questions;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ pub use counter::{Counted, Counter, LONGEST_NAME};
 pub use day::{Day, NotADay};
 pub use ledger::{Ledger, UsageOptions};
 pub use prices::{Prices, PricesError};
+pub use questions::Questions;
 pub use report::{Line, Period, Report, Totals};
 
 pub use crate::store::{UsageMethod, UsageResult};

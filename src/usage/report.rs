@@ -1,13 +1,15 @@
 //! What a bill is made from: counts of a period, by who asked, with what they cost.
 //!
-//! Made by `ocsprey usage report` from the rows of a store, also of one that a server is writing: then it has
-//! what was written when the store was opened, at most a second less than what was answered.
+//! Made from the rows of a store by `ocsprey usage report`, also of one that a server is writing: then it has
+//! what was written when the store was opened, at most a second less than what was answered. A server makes it of its
+//! own store, and sends it as JSON to whoever asks for it with `--admin`.
 
 use super::day::Day;
 use super::prices::Prices;
 use super::{UsageMethod, UsageResult};
 use crate::store::{Store, StoreError, UsageKey};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 /// Which counts, and how they are put together.
@@ -29,7 +31,7 @@ type Kind = (Option<Day>, String, String, String, UsageMethod, UsageResult);
 const NOBODY: &str = "-";
 
 /// Counts of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// Of the whole period, where days are not told apart.
     pub day: Option<String>,
@@ -38,8 +40,8 @@ pub struct Line {
     pub on_behalf_of: String,
     /// The name in the configuration; `-`: no issuer of ours.
     pub issuer: String,
-    pub method: &'static str,
-    pub result: &'static str,
+    pub method: Cow<'static, str>,
+    pub result: Cow<'static, str>,
     pub count: u64,
     /// In the smallest unit of the currency, of all counts that have a price.
     pub amount: u128,
@@ -48,7 +50,7 @@ pub struct Line {
 }
 
 /// All lines together.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     pub count: u64,
     pub amount: u128,
@@ -56,7 +58,7 @@ pub struct Totals {
 }
 
 /// What was counted in a period.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     pub from: String,
     pub to: String,
@@ -110,8 +112,8 @@ impl Report {
                 verifier,
                 on_behalf_of,
                 issuer,
-                method: method.name(),
-                result: result.name(),
+                method: method.name().into(),
+                result: result.name().into(),
                 count: sum.count,
                 amount: sum.amount,
                 unpriced: sum.unpriced,

@@ -8,6 +8,7 @@ use crate::store::{IssuerNumber, Store, StoreOptions, VerifierNumber};
 use crate::x509::UnixTime;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tempfile::TempDir;
 
 const OPTIONS: UsageOptions = UsageOptions { day_begins: 9 * 3600, keep_days: None, names_per_day: 3 };
@@ -30,14 +31,14 @@ impl Books {
         Self { _folder: folder, store, clock, metrics: Arc::new(Metrics::new().unwrap()), issuer, bank }
     }
 
-    fn ledger(&self, options: UsageOptions) -> (Ledger, Counter) {
+    fn ledger(&self, options: UsageOptions, workers: usize) -> (Ledger, Counter) {
         let metrics = Arc::clone(&self.metrics.usage);
-        Ledger::open(Arc::clone(&self.store), self.clock.clone(), metrics, options).unwrap()
+        Ledger::open(Arc::clone(&self.store), self.clock.clone(), metrics, options, workers).unwrap()
     }
 
     /// Counts with so many threads as there are `workers`, to the end.
     fn count(&self, options: UsageOptions, workers: &[&(dyn Fn(&Counter) + Sync)]) {
-        let (ledger, counter) = self.ledger(options);
+        let (ledger, counter) = self.ledger(options, workers.len());
         std::thread::scope(|scope| {
             scope.spawn(|| ledger.run());
             for work in workers {
@@ -104,11 +105,14 @@ fn every_answer_of_every_worker_is_in_the_report_once() {
     };
     // More parcels than there is room for: what finds none is told later.
     books.count(OPTIONS, &[&work, &work, &work]);
-    let told =
-        |line: &Line| (line.verifier.clone(), line.issuer.clone(), line.method, line.result, line.count);
+    let told = |line: &Line| {
+        let [method, result] = [&line.method, &line.result].map(ToString::to_string);
+        (line.verifier.clone(), line.issuer.clone(), method, result, line.count)
+    };
     let lines: Vec<_> = books.report(false, None).lines.iter().map(told).collect();
-    let line =
-        |who: &str, ca: &str, method, result, count| (who.to_owned(), ca.to_owned(), method, result, count);
+    let line = |who: &str, ca: &str, method: &str, result: &str, count| {
+        (who.to_owned(), ca.to_owned(), method.to_owned(), result.to_owned(), count)
+    };
     assert_eq!(
         lines,
         [
@@ -215,7 +219,7 @@ fn counts_that_are_too_old_go_and_the_others_stay() {
     books.count(OPTIONS, &[&|counter| (0..10).for_each(|days| counter.count(&days_ago(days)))]);
     assert_eq!(books.report(true, None).lines.len(), 10);
     // It looks once a day: at its first parcel, which may be its last.
-    let (ledger, counter) = books.ledger(UsageOptions { keep_days: Some(3), ..OPTIONS });
+    let (ledger, counter) = books.ledger(UsageOptions { keep_days: Some(3), ..OPTIONS }, 1);
     std::thread::scope(|scope| {
         let books = &books;
         scope.spawn(|| ledger.run());
@@ -230,4 +234,41 @@ fn counts_that_are_too_old_go_and_the_others_stay() {
         });
     });
     assert_eq!(books.report(true, None).totals.count, 5);
+}
+
+#[test]
+fn who_asks_a_question_is_told_of_every_answer_before_it() {
+    let books = Books::new();
+    let (ledger, counter) = books.ledger(OPTIONS, 2);
+    let questions = ledger.questions();
+    assert!(!questions.ask(Duration::from_millis(1)), "nobody works yet");
+    let (is_over, answered) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| ledger.run());
+        for _ in 0..2 {
+            let counter = counter.clone();
+            let (books, is_over, answered) = (&books, &is_over, &answered);
+            scope.spawn(move || {
+                while !is_over.load(Ordering::SeqCst) {
+                    for _ in 0..100 {
+                        counter.count(&books.one());
+                        answered.fetch_add(1, Ordering::SeqCst);
+                    }
+                    counter.hand_over();
+                }
+                counter.close();
+            });
+        }
+        for _ in 0..50 {
+            let before = answered.load(Ordering::SeqCst);
+            assert!(questions.ask(Duration::from_secs(60)));
+            let told = books.report(false, None).totals.count;
+            let after = answered.load(Ordering::SeqCst);
+            assert!((before..=after + 2).contains(&told), "{before} to {after}: {told}");
+        }
+        is_over.store(true, Ordering::SeqCst);
+        drop(counter);
+    });
+    assert!(questions.ask(Duration::ZERO), "those who ended have handed everything over");
+    assert_eq!(books.report(false, None).totals.count, answered.load(Ordering::SeqCst));
 }

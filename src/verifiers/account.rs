@@ -5,7 +5,7 @@
 
 use super::quota::{Exceeded, Meter};
 use super::walk::Walk;
-use super::{Allowance, Bulk, Cause, Enumeration, Moment, Used};
+use super::{Cause, Enumeration, Moment, Terms, Used};
 use crate::store::IssuerNumber;
 use crate::x509::{SerialNumber, UnixTime};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,17 +23,12 @@ impl Account {
     ///
     /// # Errors
     /// The quota that is used up, or a walk that was stopped.
-    pub fn take(
-        &self,
-        allowance: &Allowance,
-        bulk: Option<&Bulk>,
-        moment: Moment,
-        count: u32,
-    ) -> Result<(), Cause> {
+    pub fn take(&self, terms: &Terms, moment: Moment, count: u32) -> Result<(), Cause> {
         if self.walk.is_refused(moment) {
             return Err(Cause::Enumeration);
         }
-        self.meter.take(allowance, bulk, moment, count).map_err(|exceeded| match exceeded {
+        let taken = self.meter.take(&terms.allowance, terms.bulk.as_ref(), moment, count);
+        taken.map_err(|exceeded| match exceeded {
             Exceeded::Second => Cause::QuotaPerSecond,
             Exceeded::Day => Cause::QuotaPerDay,
         })
@@ -62,7 +57,7 @@ impl Account {
     }
 
     #[must_use]
-    pub fn used(&self, bulk: Option<&Bulk>, now: UnixTime) -> Used {
-        self.meter.used(bulk, now)
+    pub fn used(&self, terms: &Terms, now: UnixTime) -> Used {
+        self.meter.used(terms.bulk.as_ref(), now)
     }
 }

@@ -12,6 +12,7 @@
 
 mod account;
 mod network;
+mod policy;
 mod quota;
 mod registry;
 mod signature;
@@ -20,14 +21,14 @@ mod walk;
 
 pub use account::Account;
 pub use network::{Network, NetworkError};
-pub use quota::{Allowance, Bulk, Used};
+pub use policy::{Allowance, Bulk, Enumeration, Policy, SignedRequests, Terms};
+pub use quota::Used;
 pub use registry::{
-    CertificateKey, Conflict, Credentials, Policy, Registry, Rights, SignedRequests, Signer, Verifier,
-    VerifierDraft, check_rights, conflicts,
+    CertificateKey, Conflict, Credentials, Registry, Rights, Signer, Verifier, VerifierDraft, check_rights,
+    conflicts,
 };
 pub use signature::Signed;
 pub use standing::{Look, Standing};
-pub use walk::Enumeration;
 
 use crate::ocsp::OcspResponseStatus;
 use crate::x509::UnixTime;

@@ -10,7 +10,7 @@
 //! The day is that of UTC. Of the bulk hours it is the day on which they began, so midnight changes nothing.
 //! Counts are of this process: a restart begins a new day, which is worth at most one day's quota.
 
-use super::Moment;
+use super::{Allowance, Bulk, Moment};
 use crate::x509::UnixTime;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,33 +21,6 @@ const DAY: i64 = 86_400;
 /// Of a packed day: what was asked stands in the lower bits.
 const COUNT_BITS: u32 = 40;
 const MOST: u64 = (1 << COUNT_BITS) - 1;
-
-/// What a verifier may ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Allowance {
-    /// `None`: as much as it likes.
-    pub per_second: Option<NonZeroU32>,
-    /// `None`: as much as it likes.
-    pub per_day: Option<u64>,
-}
-
-/// Hours of the day, UTC, in which another allowance holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bulk {
-    /// Seconds since midnight.
-    pub from: u32,
-    /// Seconds since midnight; before `from` where the hours go over it.
-    pub until: u32,
-    pub allowance: Allowance,
-}
-
-impl Bulk {
-    fn contains(&self, now: UnixTime) -> bool {
-        let second = now.seconds().rem_euclid(DAY);
-        let (from, until) = (i64::from(self.from), i64::from(self.until));
-        if from <= until { (from..until).contains(&second) } else { second >= from || second < until }
-    }
-}
 
 /// What was asked on the day that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

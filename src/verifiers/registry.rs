@@ -5,7 +5,7 @@
 //!
 //! Invariants: no credential is of two verifiers ([`conflicts`] finds those that would be).
 
-use super::{Account, Allowance, Bulk, Cause, Enumeration, Moment, Network, Standing};
+use super::{Account, Cause, Moment, Network, Policy, Standing, Terms};
 use crate::asn1::DerError;
 use crate::signing::sha256;
 use crate::snapshot::Snapshot;
@@ -15,27 +15,6 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// What is done with the signature of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SignedRequests {
-    /// Nothing: RFC 9919 3.1.2.
-    #[default]
-    Ignored,
-    /// One that is there must be right, and says who asks.
-    Verified,
-    /// There must be one: sigRequired without.
-    Required,
-}
-
-/// What holds for all verifiers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Policy {
-    pub signed_requests: SignedRequests,
-    /// The header field that names on whose behalf a request comes.
-    pub on_behalf_of: Option<String>,
-    pub enumeration: Enumeration,
-}
 
 /// What a certificate is looked up by: its own hash, or that of its issuer's and its subject's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,13 +82,7 @@ pub struct VerifierDraft {
     pub number: VerifierNumber,
     pub rights: Rights,
     pub credentials: Credentials,
-    pub valid_from: Option<UnixTime>,
-    /// The first second in which it is no longer valid.
-    pub valid_until: Option<UnixTime>,
-    pub is_suspended: bool,
-    pub allowance: Allowance,
-    pub bulk: Option<Bulk>,
-    pub may_name_others: bool,
+    pub terms: Terms,
 }
 
 /// A registered verifier, and what it has used.
@@ -127,11 +100,9 @@ impl Verifier {
     pub fn admit(&self, address: IpAddr, now: UnixTime) -> Result<(), Cause> {
         let entry = &self.entry;
         let networks = &entry.credentials.networks;
-        if entry.is_suspended {
+        if entry.terms.is_suspended {
             Err(Cause::Suspended)
-        } else if entry.valid_from.is_some_and(|from| now < from)
-            || entry.valid_until.is_some_and(|until| now >= until)
-        {
+        } else if !entry.terms.is_valid(now) {
             Err(Cause::NotValid)
         } else if !networks.is_empty() && !networks.iter().any(|network| network.contains(address)) {
             Err(Cause::Network)
@@ -153,7 +124,7 @@ impl Verifier {
     /// # Errors
     /// As [`Account::take`].
     pub fn take(&self, moment: Moment, count: u32) -> Result<(), Cause> {
-        self.account.take(&self.entry.allowance, self.entry.bulk.as_ref(), moment, count)
+        self.account.take(&self.entry.terms, moment, count)
     }
 }
 

@@ -15,7 +15,7 @@
 //!
 //! Threads that meet here may lose a step of a walk, never make one up.
 
-use super::Moment;
+use super::{Enumeration, Moment};
 use crate::store::IssuerNumber;
 use crate::x509::SerialNumber;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -27,24 +27,6 @@ const NEAR: u64 = 256;
 const KEPT: usize = 8;
 /// No serial number.
 const NONE: u64 = u64::MAX;
-
-/// What is taken for a walk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Enumeration {
-    /// Neighbours that were never issued; 0: nothing is taken for a walk.
-    pub tolerated: u32,
-    /// After how long all that was tolerated is forgotten.
-    pub forgotten: Duration,
-    /// How long a walker is refused.
-    pub pause: Duration,
-}
-
-impl Default for Enumeration {
-    fn default() -> Self {
-        // A registration office looks after a stack of new cards whose inventory has not arrived.
-        Self { tolerated: 100, forgotten: Duration::from_secs(600), pause: Duration::from_secs(900) }
-    }
-}
 
 /// The steps of one verifier.
 #[derive(Debug)]

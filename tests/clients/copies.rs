@@ -92,7 +92,9 @@ fn a_mass_revocation_is_rehearsed_on_a_copy_and_changes_nothing() {
     );
     // The folder's size may have grown by what was flushed for the copy.
     let scopes = |status: String| {
-        status.lines().filter(|line| line.contains("CRLDP")).map(str::to_owned).collect::<Vec<_>>()
+        // Without how far away it is, which may change from one second to the next.
+        let lines = status.lines().filter(|line| line.contains("CRLDP"));
+        lines.map(|line| line.split(" (in ").next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(scopes(status()), scopes(before));
     assert!(!dir.path().join("data.drill").exists());
@@ -146,7 +148,7 @@ fn a_crl_is_taken_back_and_stays_away_until_it_is_forced() {
     assert_eq!(said.code, Some(0), "{said:#?}");
     for words in [
         "everything: the CRL number 6 of",
-        "in force is number 5 of",
+        "in force is the CRL number 5 of",
         "2 revocations went, 1 came back, 0 changed",
     ] {
         assert!(said.out.contains(words), "no {words}: {said:#?}");

@@ -11,6 +11,7 @@
 
 mod audit;
 mod broken_configurations;
+mod by_hand;
 mod copies;
 mod crash;
 mod full_disk;
@@ -27,4 +28,5 @@ mod refused_crls;
 mod sample_configuration;
 mod signers;
 mod support;
+mod sweep;
 mod urls;

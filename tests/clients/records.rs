@@ -192,6 +192,45 @@ fn usage_equals_what_was_asked_to_the_unit_across_reloads_and_restarts() {
     assert_eq!(csv.out.lines().count(), 1 + asked.len(), "{}", csv.out);
 }
 
+/// What a running server reports, which is every answer up to the question.
+fn report_of_server(server: &Server, options: &[&str]) -> serde_json::Value {
+    let args =
+        [&["usage", "report", "--admin", &server.admin, "--format", "json"][..], &DAYS, options].concat();
+    let said = ocsprey(server.dir(), &args);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    serde_json::from_str(&said.out).unwrap()
+}
+
+#[test]
+fn a_running_server_reports_every_answer_that_was_given_before_it_was_asked() {
+    let dir = demo_with("[usage]\nprices = \"prices.toml\"\nday_begins = \"+09:00\"");
+    let prices = "currency = \"JPY\"\n[[price]]\nfrom = 2020-01-01\nresult = \"good\"\namount = 3\n";
+    fs::write(dir.path().join("prices.toml"), prices).unwrap();
+    let server = Server::start(dir);
+    let mut asked = BTreeMap::new();
+    for rounds in [1, 2, 30] {
+        asked = sum(asked, &ask_a_mix(&server, rounds));
+        // At once: nothing is waited for but the answer.
+        let told = report_of_server(&server, &[]);
+        assert_eq!(counts(&told), asked);
+        let good: u64 =
+            asked.iter().filter(|(kind, _)| kind.ends_with(" good")).map(|(_, count)| count).sum();
+        assert_eq!(told["totals"]["amount"].as_u64(), Some(3 * good));
+    }
+    assert_eq!(counts(&report_of_server(&server, &["--daily"])), asked);
+    assert_eq!(report_of_server(&server, &["--verifier", "bank"])["totals"]["count"], 0);
+    let other = ["usage", "report", "--admin", &server.admin, "--format", "csv"];
+    let csv = ocsprey(server.dir(), &[&other[..], &DAYS].concat());
+    assert_eq!(csv.out.lines().count(), 1 + asked.len(), "{}", csv.out);
+    // The same question beside it, once all is written; and after the end.
+    let last = report_of_server(&server, &["--daily"]);
+    assert_eq!(report(server.dir(), &["--daily"]), last);
+    fs::write(server.path("prices.toml"), "currency = 1").unwrap();
+    let wrong = ocsprey(server.dir(), &[&other[..], &DAYS].concat());
+    assert_eq!(wrong.code, Some(1), "{wrong:#?}");
+    wrong.assert_says_one_of(&["prices.toml: it is not TOML, or has a key"], "a price list");
+}
+
 #[test]
 fn after_kill_9_at_most_the_last_second_is_not_counted_and_nothing_twice() {
     let mut dir = demo_with("[usage]");

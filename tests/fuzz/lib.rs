@@ -21,6 +21,8 @@ pub mod x509;
 mod ocsp_get;
 #[path = "../../src/verifiers/network.rs"]
 mod network;
+#[path = "../../src/verifiers/policy.rs"]
+mod policy;
 
 /// What the configuration knows of `ingest`: two records of options.
 pub mod ingest {
@@ -117,49 +119,13 @@ pub mod cli {
     pub use crate::inventory::distribution_point;
 }
 
-/// And of `verifiers`: networks as they are, and records of what holds for whom.
+/// And of `verifiers`: networks and terms as they are.
 pub mod verifiers {
     pub use crate::network::{Network, NetworkError};
+    pub use crate::policy::{Allowance, Bulk, Enumeration, Policy, SignedRequests, Terms};
 
     use crate::asn1::DerError;
     use crate::x509::canonical_name;
-    use std::num::NonZeroU32;
-    use std::time::Duration;
-
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-    pub struct Allowance {
-        pub per_second: Option<NonZeroU32>,
-        pub per_day: Option<u64>,
-    }
-
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct Bulk {
-        pub from: u32,
-        pub until: u32,
-        pub allowance: Allowance,
-    }
-
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-    pub struct Enumeration {
-        pub tolerated: u32,
-        pub forgotten: Duration,
-        pub pause: Duration,
-    }
-
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-    pub enum SignedRequests {
-        #[default]
-        Ignored,
-        Verified,
-        Required,
-    }
-
-    #[derive(Debug, Clone, PartialEq, Eq, Default)]
-    pub struct Policy {
-        pub signed_requests: SignedRequests,
-        pub on_behalf_of: Option<String>,
-        pub enumeration: Enumeration,
-    }
 
     /// The octets themselves: no hash is at hand here.
     #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 use super::{Walk, values, walk};
 use crate::config::document::{Field, Section};
 use crate::config::{CertificateConfig, ConfigError, RightsConfig, VerifierConfig, VerifiersConfig};
-use crate::verifiers::{Allowance, Bulk, CertificateKey, Enumeration, Policy, SignedRequests};
+use crate::verifiers::{Allowance, Bulk, CertificateKey, Enumeration, Policy, SignedRequests, Terms};
 use crate::x509::UnixTime;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -112,18 +112,7 @@ impl Walk<'_> {
                 networks.extend(self.accept(&item, values::network(text)));
             }
         }
-        let (valid_from, valid_until) =
-            (self.date(&mut section, "valid_from"), self.date(&mut section, "valid_until"));
-        let flag = |walk: &mut Self, section: &mut Section<'_>, key: &'static str| {
-            let field = section.take(key);
-            field
-                .and_then(|field| field.boolean(&mut walk.problems, &format!("{key} = true")))
-                .unwrap_or(false)
-        };
-        let is_suspended = flag(self, &mut section, "suspended");
-        let may_name_others = flag(self, &mut section, "may_name_others");
-        let allowance = section.take("quota").map(|field| self.quota(&field)).unwrap_or_default();
-        let bulk = section.take("bulk").and_then(|field| self.bulk(&field));
+        let terms = self.terms(&mut section);
         let is_known = ["client_certificates", "signers", "networks"];
         let names = is_known.map(|key| section.key(key));
         section.finish(&mut self.problems);
@@ -138,12 +127,24 @@ impl Walk<'_> {
             client_certificates,
             signers,
             networks,
-            valid_from,
-            valid_until,
-            is_suspended,
-            allowance,
-            bulk,
-            may_name_others,
+            terms,
+        }
+    }
+
+    fn terms(&mut self, section: &mut Section<'_>) -> Terms {
+        let flag = |walk: &mut Self, section: &mut Section<'_>, key: &'static str| {
+            let field = section.take(key);
+            field
+                .and_then(|field| field.boolean(&mut walk.problems, &format!("{key} = true")))
+                .unwrap_or(false)
+        };
+        Terms {
+            valid_from: self.date(section, "valid_from"),
+            valid_until: self.date(section, "valid_until"),
+            is_suspended: flag(self, section, "suspended"),
+            may_name_others: flag(self, section, "may_name_others"),
+            allowance: section.take("quota").map(|field| self.quota(&field)).unwrap_or_default(),
+            bulk: section.take("bulk").and_then(|field| self.bulk(&field)),
         }
     }
 

@@ -61,15 +61,15 @@ fn a_verifier_is_read_with_all_that_it_has() {
     assert_eq!((bank.client_certificates.len(), &bank.client_certificates[0]), (2, &fingerprint));
     assert_eq!(bank.signers, [CertificateConfig::File("/etc/ocsprey/bank.pem".into())]);
     assert_eq!(bank.networks, ["192.0.2.0/24".parse().unwrap(), "2001:db8::1".parse().unwrap()]);
-    assert_eq!(bank.valid_from, UnixTime::from_civil(2026, 1, 1, 0, 0, 0));
-    assert_eq!(bank.valid_until, UnixTime::from_civil(2027, 1, 1, 8, 0, 0));
-    assert_eq!((bank.is_suspended, bank.may_name_others), (true, true));
-    assert_eq!((shop.is_suspended, shop.may_name_others), (false, false));
+    assert_eq!(bank.terms.valid_from, UnixTime::from_civil(2026, 1, 1, 0, 0, 0));
+    assert_eq!(bank.terms.valid_until, UnixTime::from_civil(2027, 1, 1, 8, 0, 0));
+    assert_eq!((bank.terms.is_suspended, bank.terms.may_name_others), (true, true));
+    assert_eq!((shop.terms.is_suspended, shop.terms.may_name_others), (false, false));
     let rate = |count| std::num::NonZeroU32::new(count);
-    assert_eq!(bank.allowance, Allowance { per_second: rate(50), per_day: Some(1_000_000) });
+    assert_eq!(bank.terms.allowance, Allowance { per_second: rate(50), per_day: Some(1_000_000) });
     let night = Allowance { per_second: rate(500), per_day: None };
-    assert_eq!(bank.bulk, Some(Bulk { from: 81_000, until: 18_000, allowance: night }));
-    assert_eq!((shop.allowance, shop.bulk), (Allowance::default(), None));
+    assert_eq!(bank.terms.bulk, Some(Bulk { from: 81_000, until: 18_000, allowance: night }));
+    assert_eq!((shop.terms.allowance, shop.terms.bulk), (Allowance::default(), None));
     assert_eq!(parse_registry("").unwrap(), []);
 }
 

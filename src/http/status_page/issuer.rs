@@ -123,6 +123,7 @@ fn row(html: &mut Html, scope: &ScopeStatus, common: usize, now: UnixTime) {
     html.text(&scope.next_update).markup("\">");
     let left = left(scope, now);
     let words = match left {
+        _ if scope.retired => "retired".to_owned(),
         ..=0 => format!("EXPIRED {} ago", span(left)),
         left => span(left),
     };

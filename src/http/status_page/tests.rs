@@ -19,6 +19,7 @@ fn scope(place: &str, left: i64) -> ScopeStatus {
         next_update: now().plus(left).to_string(),
         entries: 1_234,
         ingested_at: now().to_string(),
+        retired: false,
     }
 }
 

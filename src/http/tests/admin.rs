@@ -19,6 +19,17 @@ impl CrlIntake for Intake {
         self.0.send(crl).unwrap();
         Box::pin(async { result })
     }
+
+    fn order(&self, order: Order) -> IntakeFuture {
+        let result = match order {
+            Order::Drop(order) if order.scope == "on hold" => {
+                Err(Refusal::Unacceptable("2 certificates on hold would be released".to_owned()))
+            }
+            Order::Drop(order) => Ok(json!({ "dropped": order })),
+            Order::RollBack(order) => Ok(json!({ "rolled back": order })),
+        };
+        Box::pin(async { result })
+    }
 }
 
 fn admin(ready: Arc<AtomicBool>) -> (Server, mpsc::Receiver<Bytes>) {
@@ -29,6 +40,10 @@ fn admin(ready: Arc<AtomicBool>) -> (Server, mpsc::Receiver<Bytes>) {
             "full" => Err(Refusal::Unavailable("the disk is full".into())),
             "" => Err(Refusal::Unacceptable("no name".into())),
             name => Ok(json!({ "path": name })),
+        }),
+        usage: Arc::new(|question| match question.from.as_str() {
+            "today" => Err(Refusal::Unacceptable("\"today\" is not a day".into())),
+            _ => Ok(json!(format!("{question:?}"))),
         }),
         log: Arc::new(|filter| match filter {
             Some("loud") => Err("no level".into()),
@@ -211,4 +226,72 @@ fn a_serial_number_is_explained_by_post_only() {
     assert_eq!(post(&"x".repeat(2_000)).status, 400);
     let get = server.get("/status/explain?serial=0a");
     assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
+}
+
+#[test]
+fn an_order_is_json_that_says_all_of_it_and_nothing_else() {
+    let (server, _) = admin(Arc::default());
+    let post_to = |page: &str, content_type: &str, body: &str| {
+        let length = body.len();
+        server.ask(format!(
+            "POST /api/v1/crls/{page} HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
+        ))
+    };
+    let post = |content_type: &str, body: &str| post_to("drop", content_type, body);
+    let json = "application/json; charset=utf-8";
+    let back = post_to("rollback", json, r#"{"issuer": "auth"}"#);
+    assert_eq!((back.status, json_of(&back)), (200, json!({ "rolled back": { "issuer": "auth" } })));
+    assert_eq!(post_to("rollback", json, r#"{"issuer": "auth", "scopes": "x"}"#).status, 400);
+    let done = post(json, r#"{"issuer": "auth", "scope": "CN=Old, C=\u00e9"}"#);
+    let order = json!({ "issuer": "auth", "scope": "CN=Old, C=é", "force": false });
+    assert_eq!((done.status, json_of(&done)), (200, json!({ "dropped": order })));
+    let refused = post(json, r#"{"issuer": "auth", "scope": "on hold"}"#);
+    let why = json!({ "error": "2 certificates on hold would be released" });
+    assert_eq!((refused.status, json_of(&refused)), (422, why));
+    // A misspelt key must not order something else.
+    for body in [
+        "",
+        "drop it",
+        r#"{"issuer": "auth"}"#,
+        r#"{"issuer": "auth", "scope": "x", "forced": true}"#,
+        r#"{"issuer": "auth", "scope": "x", "force": "yes"}"#,
+        &format!(r#"{{"issuer": "auth", "scope": "{}"}}"#, "x".repeat(1 << 14)),
+    ] {
+        let reply = post(json, body);
+        assert_eq!((reply.status, reply.header("connection")), (400, Some("close")), "{body}");
+        assert!(json_of(&reply)["error"].is_string());
+    }
+    // What a form on another site can send from an operator's browser without asking.
+    for content_type in
+        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp"]
+    {
+        assert_eq!(post(content_type, r#"{"issuer": "auth", "scope": "x"}"#).status, 415, "{content_type}");
+    }
+    assert_eq!(server.get("/api/v1/crls/drop").header("allow"), Some("POST"));
+}
+
+#[test]
+fn usage_is_reported_for_the_days_that_are_named_and_a_word_unknown_makes_no_bill() {
+    let (server, _) = admin(Arc::default());
+    let get = |query: &str| server.get(&format!("/api/v1/usage?{query}"));
+    let told = get("from=2026-11-01&to=2026-11-30&verifier=bank%201&daily=1");
+    let question = UsageQuestion {
+        from: "2026-11-01".to_owned(),
+        to: "2026-11-30".to_owned(),
+        verifier: Some("bank 1".to_owned()),
+        daily: true,
+    };
+    assert_eq!((told.status, json_of(&told)), (200, json!(format!("{question:?}"))));
+    let refused = get("from=today&to=2026-11-30");
+    assert_eq!((refused.status, json_of(&refused)), (422, json!({ "error": "\"today\" is not a day" })));
+    for query in [
+        "",
+        "from=2026-11-01",
+        "from=2026-11-01&to=2026-11-30&verifer=bank",
+        "from=2026-11-01&to=2026-11-30&daily",
+    ] {
+        assert_eq!(get(query).status, 400, "{query}");
+    }
+    let post = server.ask("POST /api/v1/usage HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
 }

@@ -13,7 +13,7 @@ fn at(ca: &Authority, uri: &str, number: u8, entries: &[(u64, CrlReason)]) -> Ve
 
 impl House {
     fn retire(&self, text: &str, is_forced: bool) -> Result<Retired, NotRetired> {
-        retire(&self.store, self.issuer(0), text, is_forced, now())
+        retire(&self.store, self.issuer(0), text, is_forced, now(), || {})
     }
 }
 

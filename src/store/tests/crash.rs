@@ -60,6 +60,11 @@ fn kill_when_it_said(mut child: Child, count: usize) -> String {
     last.expect("the child said something before it ended")
 }
 
+fn options_for(order: &str) -> StoreOptions {
+    let max_batch_rows = if order.ends_with("large") { 1000 } else { options().max_batch_rows };
+    StoreOptions { max_batch_rows, ..options() }
+}
+
 fn wait_for_the_end() {
     let _ = std::io::stdin().read(&mut [0]);
 }
@@ -70,8 +75,7 @@ fn the_child() {
     let Ok(order) = std::env::var(ORDER) else { return };
     let folder = std::env::var(FOLDER).unwrap();
     // Large CRLs are staged; those of 3,000 rows go in one batch.
-    let max_batch_rows = if order == "large" { 1000 } else { options().max_batch_rows };
-    let store = Store::open(Path::new(&folder), &StoreOptions { max_batch_rows, ..options() }).unwrap();
+    let store = Store::open(Path::new(&folder), &options_for(&order)).unwrap();
     let issuer = store.issuer_number(b"ca").unwrap();
     let key = scope_key(issuer, "a");
     match order.as_str() {
@@ -100,6 +104,22 @@ fn the_child() {
             for number in from + 1..=u8::MAX {
                 take(&store, &crl(&key, number), &window(number), Retention::WithoutEnd, true).0.unwrap();
                 println!("said {number}");
+            }
+        }
+        "rollback" | "rollback large" => {
+            // The copy has the first CRL.
+            let path = Path::new(&folder).with_file_name("copy");
+            if !path.exists() {
+                store.replace_scope(crl(&key, 1), entries(&list(ROWS, 1))).unwrap();
+                store.checkpoint(&path).unwrap();
+            }
+            let copy = Store::open_read_only(&path, &options()).unwrap();
+            println!("said begin");
+            for _ in 0..u8::MAX {
+                store.roll_back_scope(&copy, &key).unwrap();
+                println!("said 1");
+                store.replace_scope(crl(&key, 2), entries(&list(ROWS, 2))).unwrap();
+                println!("said 2");
             }
         }
         "first load" => {
@@ -184,8 +204,8 @@ fn finish_in(folder: &Path) {
 }
 
 /// Kills the child `after` so long since it began, wherever it is then; what it said last before.
-fn kill_large(folder: &Path, after: Duration) -> Option<String> {
-    let mut child = spawn("large", folder);
+fn kill_at(order: &str, folder: &Path, after: Duration) -> Option<String> {
+    let mut child = spawn(order, folder);
     let (says, hears) = std::sync::mpsc::channel();
     let output = BufReader::new(child.stdout.take().unwrap());
     let listening = std::thread::spawn(move || {
@@ -218,7 +238,7 @@ fn trap32_killed_at_any_moment_of_large_loads_the_store_has_the_old_or_the_new_c
     for (share, rounds) in [(1, 5), (2, 2)] {
         let folder = tempfile::tempdir().unwrap();
         for round in 1..=rounds {
-            let said = kill_large(folder.path(), two_loads * (2 * round - 1) * share / 10);
+            let said = kill_at("large", folder.path(), two_loads * (2 * round - 1) * share / 10);
             let said: Option<u8> = said.map(|said| said.parse().unwrap_or_else(|_| panic!("{said}")));
             let found = large_crl_in(folder.path());
             assert!(found >= said, "what was reported as committed is there");
@@ -258,6 +278,42 @@ fn trap32_on_a_full_disk_the_old_crl_stays_and_the_next_attempt_succeeds() {
         let next = held.unwrap_or(0) + 1;
         assert_eq!(kill_after("large", folder.path(), 2), next.to_string());
         assert!(large_crl_in(folder.path()) >= Some(next));
+    }
+}
+
+#[test]
+fn trap32_killed_at_any_moment_of_a_rollback_the_store_has_the_one_crl_or_the_other() {
+    for order in ["rollback", "rollback large"] {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let begin = Instant::now();
+        kill_after(order, &data, 5);
+        let two_rounds = begin.elapsed();
+        for round in 1..=7 {
+            kill_at(order, &data, two_rounds * round / 8);
+            let store = Store::open(&data, &options_for(order)).unwrap();
+            let issuer = store.find_issuer(b"ca").unwrap().unwrap();
+            let view = store.view().unwrap();
+            let [record] = view.scopes() else { panic!("one scope") };
+            let [number] = record.crl.crl_number[..] else { panic!("one octet") };
+            assert_eq!(record.entries, ROWS);
+            let expected = revoked(number.into(), CrlReason::Superseded);
+            for n in 0..ROWS {
+                assert_eq!(
+                    rows(&view, issuer, &SerialNumber::from(n)),
+                    [(record.number, expected, false)],
+                    "every row is of the CRL that the record names"
+                );
+            }
+            // And what was cut short is done again, to its end.
+            let copy = Store::open_read_only(&data.with_file_name("copy"), &options()).unwrap();
+            let key = scope_key(issuer, "a");
+            assert_eq!(store.roll_back_scope(&copy, &key).unwrap().is_some(), number == 2);
+            assert_eq!(store.scope(&key).unwrap().unwrap().crl, copy.scope(&key).unwrap().unwrap().crl);
+            let found = store.verify(|_| {});
+            assert_eq!((found.problems, found.unfinished), (vec![], vec![]));
+            assert_eq!(check_twins(&store), ROWS as usize);
+        }
     }
 }
 

@@ -37,6 +37,19 @@ fullname = URI:http://crl.example/north.crl
 [critical]
 authorityKeyIdentifier = keyid
 1.3.6.1.4.1.32473.1 = critical,ASN1:NULL
+[partition_a]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical,@point_a
+[point_a]
+fullname = URI:http://crl.example/a
+[partition_b]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical,@point_b
+[point_b]
+fullname = URI:http://crl.example/b
+[delta_from_5]
+authorityKeyIdentifier = keyid
+2.5.29.27 = critical,DER:020105
 [authority]
 basicConstraints = critical,CA:TRUE
 keyUsage = critical,keyCertSign,cRLSign
@@ -90,7 +103,8 @@ pub struct Crl<'a> {
     pub entries: &'a [(&'a str, &'a str)],
     /// When each of them was revoked, as UTCTime.
     pub revoked: &'a str,
-    /// `crl`, `pointed` with a distribution point, or `critical` with an extension that nobody knows.
+    /// `crl`, `critical` with an extension that nobody knows, `pointed`, `partition_a` or `partition_b` of a
+    /// distribution point, `delta_from_5`.
     pub extensions: &'a str,
 }
 
