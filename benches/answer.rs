@@ -32,6 +32,7 @@ fn encode(c: &mut Criterion) {
         status: CertStatus::Good,
         this_update: now().plus(-3600),
         next_update: now().plus(DAY),
+        crl_reference: &[],
     };
     let write = || {
         let unsigned = template.begin(black_box(&data), std::iter::once(single), 71);

@@ -78,6 +78,7 @@ fn answer_der(count: u32) -> usize {
         status: CertStatus::Good,
         this_update: now().plus(-3600),
         next_update: now().plus(DAY),
+        crl_reference: &[],
     };
     counted(count, &mut |_| {
         let unsigned = template.begin(black_box(&data), std::iter::once(single), 71);

@@ -6,7 +6,8 @@ use ocsprey::signing::{
     CertificateSigner, KeyKind, ResponderIdentity, SignatureOctets, Signer, SoftwareKey, digest,
 };
 use ocsprey::snapshot::{
-    Configured, Covers, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot,
+    Configured, Covers, CrlReferences, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy,
+    Snapshot,
 };
 use ocsprey::store::{CertificateKinds, Layer, ScopeKey, ScopeRecordDraft, Store, StoreOptions};
 use ocsprey::x509::{Certificate, CrlReason, HashAlgorithm, Revocation, SerialNumber, UnixTime};
@@ -96,7 +97,8 @@ pub fn setting_with(kind: KeyKind, signer: impl FnOnce(SoftwareKey) -> Arc<dyn S
         crl_issuers: Vec::new(),
         retention: ocsprey::store::Retention::WithoutEnd,
     };
-    let options = ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo };
+    let options =
+        ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo, crl_references: CrlReferences::Omit };
     let configured = Arc::new(Configured::new(vec![issuer], options));
     let snapshot = Snapshot::build(configured, store.view().unwrap()).unwrap();
     Setting { snapshot, certificate, _folder: folder }

@@ -60,6 +60,7 @@ impl Pki {
             },
             this_update: now,
             next_update: now.plus(3600),
+            crl_reference: &[],
         });
         let singles: Vec<SingleResponse<'_>> = singles.collect();
         let data = ResponseData { produced_at: now, nonce: request.nonce, extended_revoke: false };

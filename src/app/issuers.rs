@@ -327,6 +327,7 @@ pub(super) fn configured(
     let options = ResponseOptions {
         validity: i64::try_from(config.response.validity.as_secs()).unwrap_or(i64::MAX),
         nonce: config.response.nonce,
+        crl_references: config.response.crl_references,
     };
     Ok(Configured::new(issuers, options))
 }

@@ -51,6 +51,8 @@ oids! {
     OCSP_BASIC = rfc6960::ID_PKIX_OCSP_BASIC;
     /// id-pkix-ocsp-nonce (RFC 9654 2.1)
     OCSP_NONCE = rfc6960::ID_PKIX_OCSP_NONCE;
+    /// id-pkix-ocsp-crl (RFC 6960 4.4.2)
+    OCSP_CRL = rfc6960::ID_PKIX_OCSP_CRL;
     /// id-pkix-ocsp-response (RFC 6960 4.4.3)
     OCSP_RESPONSE = rfc6960::ID_PKIX_OCSP_RESPONSE;
     /// id-pkix-ocsp-archive-cutoff (RFC 6960 4.4.4)

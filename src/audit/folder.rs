@@ -2,12 +2,15 @@
 //!
 //! `segment-0000000001.log` and so on, and `heads`: the final head of each closed segment in a frame each, from the
 //! first, also of those that were taken away when their time was over. Read by everybody, written by
-//! [`Log`](super::log::Log).
+//! [`Log`](super::log::Log), which holds `lock` while it does: a kernel's lock that ends with its process, however it
+//! ends. Who only reads takes no lock, because what is there is only ever added to.
 
 use super::AuditError;
 use super::head::Head;
 use super::record::Kind;
 use super::segment::put_frame;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -17,6 +20,17 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
+}
+
+/// The right to write: see [`Folder::hold`].
+pub struct Held(File);
+
+impl Drop for Held {
+    /// Said, because a child that is about to become another program has this file open for a moment, too.
+    fn drop(&mut self) {
+        // If it fails, the lock ends with the file.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
 impl Folder {
@@ -32,6 +46,21 @@ impl Folder {
     pub fn create(&self) -> Result<(), AuditError> {
         let made = fs::DirBuilder::new().recursive(true).mode(0o750).create(&self.path);
         made.map_err(|why| AuditError::io(&self.path, &why))
+    }
+
+    /// Keeps every other writer out, as long as what it gives is kept.
+    ///
+    /// # Errors
+    /// [`AuditError::InUse`] when another writer is there, and when the file cannot be made.
+    pub fn hold(&self) -> Result<Held, AuditError> {
+        let path = self.path.join("lock");
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&path);
+        let file = opened.map_err(|why| AuditError::io(&path, &why))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Held(file)),
+            Err(Errno::WOULDBLOCK) => Err(AuditError::InUse { path: self.path.clone() }),
+            Err(why) => Err(AuditError::io(&path, &why.into())),
+        }
     }
 
     #[must_use]

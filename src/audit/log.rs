@@ -7,7 +7,7 @@
 //! - `heads` has it, and there is no next segment, or one without a head: it is made anew.
 //! - A segment was retired and is still there: it is taken away again.
 
-use super::folder::Folder;
+use super::folder::{Folder, Held};
 use super::head::{Head, Place};
 use super::record::{Cause, GapRecord, Kind, Record, SegmentRecord};
 use super::segment::{SegmentFile, walk};
@@ -28,13 +28,15 @@ pub struct Log {
     segment: SegmentFile,
     /// Of the last commit.
     head: Option<Head>,
+    /// As long as it is here, nobody else may write.
+    _held: Held,
 }
 
 impl Log {
     /// Opens the log in `folder`, or begins one there.
     ///
     /// # Errors
-    /// When it cannot be read or written, or is damaged where it would be continued.
+    /// When it cannot be read or written, another process writes it, or it is damaged where it would be continued.
     pub fn open(
         folder: Folder,
         signer: Arc<dyn Signer>,
@@ -42,6 +44,7 @@ impl Log {
         now: UnixTime,
     ) -> Result<Self, AuditError> {
         folder.create()?;
+        let held = folder.hold()?;
         let (mut heads, whole) = folder.heads()?;
         if !whole {
             return Err(AuditError::Damaged { what: "heads".into(), why: "it ends within a head".into() });
@@ -90,7 +93,7 @@ impl Log {
             Some((segment, gap, head)) => (segment, gap, Some(head)),
             None => (begin(&folder, &heads, first_kept, sha256(key.spki()), now)?, None, None),
         };
-        let mut log = Self { folder, signer, options, heads, first_kept, segment, head };
+        let mut log = Self { folder, signer, options, heads, first_kept, segment, head, _held: held };
         if let Some(gap) = gap {
             log.append(&Record::Gap(gap));
         }

@@ -97,6 +97,12 @@ pub enum AuditError {
     /// The disk or the operating system refused.
     #[error("the audit log: {}: {why} (check free space, permissions and the disk)", path.display())]
     Io { path: PathBuf, why: String },
+    /// Two that append to one segment would each cut off what the other wrote.
+    #[error(
+        "the audit log: {}: another process writes it (stop that one, or give each server a folder of its own as \
+         audit.path)", path.display()
+    )]
+    InUse { path: PathBuf },
     /// What is there was not left by a crash.
     #[error(
         "the audit log is damaged: {what}: {why} (`ocsprey audit verify` says more; keep these files as evidence, and name \

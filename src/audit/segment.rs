@@ -171,6 +171,8 @@ pub struct SegmentFile {
     pub began: UnixTime,
     /// Octets that are on the disk.
     length: u64,
+    /// A commit failed: behind `length` may stand more than the next one writes, as signatures differ in length.
+    may_be_torn: bool,
     frontier: Frontier,
     /// Frames that are not.
     pending: Vec<u8>,
@@ -192,6 +194,7 @@ impl SegmentFile {
             previous: first.previous,
             began: first.began,
             length: 0,
+            may_be_torn: false,
             frontier: Frontier::default(),
             pending: Vec::new(),
             body: Vec::new(),
@@ -216,6 +219,7 @@ impl SegmentFile {
             previous: first.previous,
             began: first.began,
             length: walked.signed as u64,
+            may_be_torn: false,
             frontier: walked.frontier,
             pending: Vec::new(),
             body: Vec::new(),
@@ -263,14 +267,23 @@ impl SegmentFile {
         let head = head.sign(signer)?;
         let records = self.pending.len();
         put_frame(&mut self.pending, Kind::Head, &head.encode());
-        let written = self.file.write_all_at(&self.pending, self.length).and_then(|()| self.file.sync_data());
-        if let Err(why) = written {
+        if let Err(why) = self.write() {
+            self.may_be_torn = true;
             self.pending.truncate(records);
             return Err(AuditError::io(&self.path, &why));
         }
+        self.may_be_torn = false;
         self.length += self.pending.len() as u64;
         self.pending.clear();
         Ok(head)
+    }
+
+    fn write(&self) -> std::io::Result<()> {
+        if self.may_be_torn {
+            self.file.set_len(self.length)?;
+        }
+        self.file.write_all_at(&self.pending, self.length)?;
+        self.file.sync_data()
     }
 }
 
@@ -293,8 +306,8 @@ mod tests {
             segment.append(&Record::Closed { time });
             assert!(matches!(segment.commit(Place::Within, time, &signer), Err(AuditError::Io { .. })));
         }
-        // A part of a write arrived.
-        disk.write_all_at(b"half", segment.length).unwrap();
+        // A write arrived, and more of it than the next one has.
+        disk.write_all_at(&[7; 9000], segment.length).unwrap();
         segment.file = disk;
         segment.commit(Place::Within, time, &signer).unwrap();
         let walked = walk(&std::fs::read(&path).unwrap(), 1, signer.public_key(), |_, _| {});

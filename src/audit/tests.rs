@@ -248,6 +248,24 @@ fn wherever_a_crash_cuts_the_last_write_the_log_goes_on_and_says_so() {
 }
 
 #[test]
+fn a_log_has_one_writer_and_any_number_of_readers() {
+    let place = Place::new();
+    let mut first = place.open(now());
+    Place::write(&mut first, 0..3);
+    let open = || Log::open(place.files(), Arc::clone(&place.signer), place.options, now());
+    let refused = open().err().unwrap();
+    assert!(matches!(&refused, AuditError::InUse { path } if *path == place.path()), "{refused}");
+    assert!(refused.to_string().contains("another process writes it (stop that one"), "{refused}");
+    assert!(place.verify().findings.is_empty());
+    // What the first one writes then is whole.
+    Place::write(&mut first, 3..6);
+    first.close(now()).unwrap();
+    let found = place.verify();
+    assert_eq!((found.answers, found.findings.len()), (6, 0), "{found:?}");
+    drop(open().unwrap());
+}
+
+#[test]
 fn a_log_that_no_crash_has_left_so_is_not_continued() {
     let (place, _, second) = two_segments();
     let octets = fs::read(&second).unwrap();

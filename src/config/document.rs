@@ -28,6 +28,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("response", "nonce"),
     ("response", "verify_every"),
     ("response", "archive_cutoff"),
+    ("response", "crl_references"),
     ("response", "pair"),
     ("response", "presign"),
     ("response", "presign_limit"),

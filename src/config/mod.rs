@@ -21,7 +21,7 @@ mod verifiers;
 pub use crate::audit::{KeyPeriod, WhenFull};
 pub use crate::http::{ClientCertificates, OldestTls};
 pub use crate::ingest::{FetchOptions, Guard};
-pub use crate::snapshot::{Covers, NoncePolicy, Unlisted};
+pub use crate::snapshot::{Covers, CrlReferences, NoncePolicy, Unlisted};
 pub use verifiers::{CertificateConfig, RightsConfig, VerifierConfig, VerifiersConfig, registry};
 
 use crate::ocsp::{CertIdForm, CertIdForms};
@@ -167,6 +167,8 @@ pub struct Response {
     pub verify_every: u64,
     /// How long after it ran out a certificate is still answered for (RFC 6960 4.4.4); `None`: not said.
     pub archive_cutoff: Option<Duration>,
+    /// Which answers name the CRL that they come from (RFC 6960 4.4.2); only where nothing is signed beforehand.
+    pub crl_references: CrlReferences,
     /// Two forms of CertIDs that are answered together, under one signature (RFC 9919 3.2.1); `None`: each for
     /// itself.
     pub pair: Option<CertIdForms>,

@@ -47,6 +47,8 @@ struct Walk<'t> {
     problems: Problems<'t>,
     /// What relative paths start at.
     folder: PathBuf,
+    /// Where `response.crl_references` stands.
+    crl_references_at: usize,
 }
 
 pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigError> {
@@ -68,7 +70,8 @@ fn walk<T>(
         let why = error.message().lines().collect::<Vec<_>>().join(", ");
         ConfigError::Syntax { path: path.into(), line, column, why }
     })?;
-    let mut walk = Walk { problems, folder: path.parent().unwrap_or(Path::new("")).into() };
+    let mut walk =
+        Walk { problems, folder: path.parent().unwrap_or(Path::new("")).into(), crl_references_at: 0 };
     let read = read(&mut walk, Section::new(document.get_ref(), "", 0));
     let problems = walk.problems.into_found();
     if problems.is_empty() { Ok(read) } else { Err(ConfigError::Invalid { path: path.into(), problems }) }
@@ -112,7 +115,7 @@ impl Walk<'_> {
             .and_then(|field| self.table(&field, "verifiers.", "[verifiers]"))
             .map(|one| self.verifiers(one));
         top.finish(&mut self.problems);
-        Config {
+        let config = Config {
             file: path.into(),
             server,
             admin,
@@ -124,7 +127,9 @@ impl Walk<'_> {
             usage,
             issuers,
             verifiers,
-        }
+        };
+        self.check_references(&config);
+        config
     }
 
     fn table<'d>(&mut self, field: &Field<'d>, path: &str, example: &str) -> Option<Section<'d>> {

@@ -113,6 +113,7 @@ fn contract_3_every_key_of_the_contract_is_understood() {
             nonce: NoncePolicy::Ignore,
             verify_every: 500,
             archive_cutoff: Some(Duration::from_secs(315_576_000)),
+            crl_references: CrlReferences::Omit,
             pair: Some(CertIdForms::pair(CertIdForm::ALL[0], CertIdForm::ALL[1])),
             presign: vec![CertIdForm::ALL[0], CertIdForm::ALL[5]],
             presign_limit: Some(1_000_000),

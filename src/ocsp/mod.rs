@@ -4,6 +4,7 @@
 //! Nothing here knows a key, a clock or a store, and nothing panics on any input.
 
 mod cert_id;
+mod crl_id;
 mod extensions;
 mod parsed;
 mod preferred;
@@ -13,6 +14,7 @@ mod response;
 mod tests;
 
 pub use cert_id::{CertIdError, CertIdForm, CertIdForms, CertIdRef, CertIdTemplate, HashParameters};
+pub use crl_id::CrlId;
 pub use extensions::{MAX_NONCE_OCTETS, NonceRef};
 pub use parsed::{BasicResponse, ParseResponseError, ParsedResponse, ParsedSingleResponse, ResponsePart};
 pub use preferred::{PreferredAlgorithm, preferred_algorithms};

@@ -5,6 +5,7 @@
 //! Errors: [`ParseResponseError`].
 
 use super::cert_id::{CertIdError, CertIdRef};
+use super::crl_id::CrlId;
 use super::extensions::MAX_EXTENSIONS;
 use super::response::{CertStatus, OcspResponseStatus};
 use crate::asn1::{self, DerError, Reader, tag};
@@ -141,6 +142,8 @@ pub struct ParsedSingleResponse<'a> {
     pub status: CertStatus,
     pub this_update: UnixTime,
     pub next_update: Option<UnixTime>,
+    /// The CRL that the status was found on, as the responder says (RFC 6960 4.4.2).
+    pub crl: Option<CrlId<'a>>,
 }
 
 impl<'a> ParsedResponse<'a> {
@@ -293,19 +296,20 @@ impl<'a> ParsedSingleResponse<'a> {
             Some(next_update) => Some(explicit(next_update.content, time)?),
             None => None,
         };
-        let mut invalidity = None;
+        let (mut invalidity, mut crl) = (None, None);
         extensions(&mut fields, |Extension { oid, value, .. }| {
-            if oid != asn1::INVALIDITY_DATE {
-                return Ok(false);
+            match oid {
+                asn1::INVALIDITY_DATE => invalidity = Some(explicit(value, time)?),
+                asn1::OCSP_CRL => crl = Some(CrlId::from_der(value)?),
+                _ => return Ok(false),
             }
-            invalidity = Some(explicit(value, time)?);
             Ok(true)
         })?;
         fields.finish()?;
         if let CertStatus::Revoked(revocation) = &mut status {
             revocation.invalidity = invalidity;
         }
-        Ok(Self { cert_id, status, this_update, next_update })
+        Ok(Self { cert_id, status, this_update, next_update, crl })
     }
 }
 
@@ -358,7 +362,7 @@ fn extensions<'a>(
 }
 
 /// The one thing that `read` takes from `content`; behind it nothing may stand.
-fn explicit<'a, T>(
+pub(super) fn explicit<'a, T>(
     content: &'a [u8],
     read: impl FnOnce(&mut Reader<'a>) -> Result<T, DerError>,
 ) -> Result<T, DerError> {

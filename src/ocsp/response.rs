@@ -88,6 +88,8 @@ pub struct SingleResponse<'a> {
     pub status: CertStatus,
     pub this_update: UnixTime,
     pub next_update: UnixTime,
+    /// The whole extension that names the CRL (RFC 6960 4.4.2); empty where none is named.
+    pub crl_reference: &'a [u8],
 }
 
 /// What an answer says beside its single responses.
@@ -267,6 +269,7 @@ impl SingleResponse<'_> {
             |oid: &[u8], there: bool| if there { len_of(extension_content_len(oid, TIME_LEN)) } else { 0 };
         one(asn1::INVALIDITY_DATE, self.invalidity().is_some())
             + one(asn1::OCSP_ARCHIVE_CUTOFF, cutoff.is_some())
+            + self.crl_reference.len()
     }
 
     fn invalidity(&self) -> Option<UnixTime> {
@@ -303,6 +306,7 @@ impl SingleResponse<'_> {
             write_time_extension(out, asn1::INVALIDITY_DATE, self.invalidity());
             // RFC 6960 4.4.4.
             write_time_extension(out, asn1::OCSP_ARCHIVE_CUTOFF, cutoff);
+            out.extend_from_slice(self.crl_reference);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::effort::Effort;
 use crate::ocsp::{CertStatus, OcspResponseStatus};
-use crate::snapshot::{Key, RoleLayer, Unlisted, Window};
+use crate::snapshot::{Key, RoleLayer, Source, Unlisted, Window};
 use crate::store::{Inventoried, InventoryState, Reach, ReadView, StatusRow, StoreError};
 use crate::x509::{SerialNumber, UnixTime};
 
@@ -16,6 +16,7 @@ pub(super) struct Decision {
     pub window: Window,
     /// `Revoked` because it was never issued (RFC 6960 4.4.8).
     pub never_issued: bool,
+    pub source: Source,
 }
 
 /// Why the whole request gets an error status.
@@ -88,22 +89,22 @@ pub(super) fn decide_listed(
 
 /// Of a serial number that no CRL speaks of.
 pub(super) fn not_revoked(key: &Key, listed: Inventoried, now: UnixTime) -> Result<Decision, Refusal> {
-    let window = match (listed, key.inventory) {
+    let (window, source) = match (listed, key.inventory) {
         // Half an inventory says nothing of what it does not list.
-        (Inventoried::Unlisted, InventoryState::Partial { .. }) => None,
+        (Inventoried::Unlisted, InventoryState::Partial { .. }) => return Err(Refusal::Stale),
         (Inventoried::Unlisted, _) => return unlisted(key, now),
-        (Inventoried::InScope(point), _) => key.scopes.at_point(point, now),
-        (Inventoried::Listed, _) => key.scopes.whole(now).ok(),
+        (Inventoried::InScope(point), _) => (key.scopes.at_point(point, now), Source::Point(point)),
+        (Inventoried::Listed, _) => (key.scopes.whole(now).ok(), Source::Whole),
     };
     let window = window.ok_or(Refusal::Stale)?;
-    Ok(Decision { status: CertStatus::Good, window, never_issued: false })
+    Ok(Decision { status: CertStatus::Good, window, never_issued: false, source })
 }
 
 /// For a CertID of another issuer in the same request. That it is none of ours is known now and rests on
 /// no CRL, so that a late one does not silence it, nor it the others.
 pub(super) fn not_ours(now: UnixTime) -> Decision {
     let window = Window { this_update: now, next_update: UnixTime::MAX };
-    Decision { status: CertStatus::Unknown, window, never_issued: false }
+    Decision { status: CertStatus::Unknown, window, never_issued: false, source: Source::Unnamed }
 }
 
 /// Of the rows that count and rest on a fresh CRL the gravest decides: a permanent revocation before a
@@ -118,6 +119,11 @@ fn revoked(key: &Key, rows: &[StatusRow], now: UnixTime) -> Option<Result<Decisi
         status: CertStatus::Revoked(row.revocation),
         window: counted.window,
         never_issued: false,
+        source: match counted.standing {
+            Standing::Delta | Standing::Complete => Source::Entry(row.scope),
+            // It is on no CRL any more.
+            Standing::History => Source::Unnamed,
+        },
     });
     Some(decision.ok_or(Refusal::Stale))
 }
@@ -167,10 +173,11 @@ fn unlisted(key: &Key, now: UnixTime) -> Result<Decision, Refusal> {
         return Err(Refusal::NotOnRecord);
     }
     let window = key.scopes.whole(now).map_err(|_| Refusal::Stale)?;
-    let (status, never_issued) = match key.unlisted {
-        Unlisted::Good => (CertStatus::Good, false),
-        Unlisted::Revoked => (CertStatus::NEVER_ISSUED, true),
-        Unlisted::Unknown | Unlisted::Unauthorized => (CertStatus::Unknown, false),
+    let (status, never_issued, source) = match key.unlisted {
+        Unlisted::Good => (CertStatus::Good, false, Source::Whole),
+        // RFC 6960 4.4.8: it names no CRL.
+        Unlisted::Revoked => (CertStatus::NEVER_ISSUED, true, Source::Unnamed),
+        Unlisted::Unknown | Unlisted::Unauthorized => (CertStatus::Unknown, false, Source::Unnamed),
     };
-    Ok(Decision { status, window, never_issued })
+    Ok(Decision { status, window, never_issued, source })
 }

@@ -5,6 +5,7 @@
 //! - The configuration (keys, certificates, policies) is the one that it was made under: after a rollover the
 //!   new key signs at once.
 //! - Nothing was committed since that concerns a serial number in it (`store`'s epochs).
+//! - The CRLs that it names, if any, are those that a fresh answer would name.
 //! - The time lies between its producedAt and its nextUpdate: a clock that was put back brings no answer from
 //!   the future.
 //! - It is not in the last eighth of its life, less up to a sixteenth that its request decides, so that answers of
@@ -16,7 +17,7 @@ use super::tiers::{Ended, Memory};
 use super::{Answer, CacheUse, Caching, Outcome, Work};
 use crate::ocsp::ResponseTemplate;
 use crate::signing::sha256;
-use crate::snapshot::{Generation, Snapshot};
+use crate::snapshot::{CrlReference, Generation, Snapshot, Source};
 use crate::store::{Epoch, Place};
 use crate::x509::UnixTime;
 use bytes::Bytes;
@@ -33,8 +34,28 @@ pub(super) struct Basis {
     pub epoch: Epoch,
     /// Of every serial number in it.
     pub places: Places,
+    /// The key of the snapshot that signed.
+    pub signing: usize,
+    pub ties: Ties,
+}
+
+/// What an answer owes to its CRLs beside what it says of serial numbers.
+#[derive(Debug, Default)]
+pub(super) struct Ties {
     /// Its nextUpdate is that of a CRL or of the signer, not that of its validity.
     pub ends_with_its_sources: bool,
+    /// What each certificate's status rests on and the CRL that was named for it. Empty, without an allocation,
+    /// where none is ever named.
+    pub named: Vec<(Source, Option<CrlReference>)>,
+}
+
+impl Ties {
+    fn names_the_same(&self, signing: usize, snapshot: &Snapshot) -> bool {
+        self.named.is_empty()
+            || snapshot.keys().get(signing).is_some_and(|key| {
+                self.named.iter().all(|(source, named)| key.scopes.reference(*source) == named.as_ref())
+            })
+    }
 }
 
 /// Usually one; without an allocation then.
@@ -86,14 +107,15 @@ impl KeptAnswer {
 
     /// Whether it may be given at `now` to somebody who would be answered from `snapshot`.
     pub fn counts(&self, snapshot: &Snapshot, now: UnixTime) -> bool {
-        let Basis { generation, epoch, places, ends_with_its_sources } = &self.basis;
+        let Basis { generation, epoch, places, signing, ties } = &self.basis;
         let Caching { produced_at, next_update, .. } = self.caching;
         let is_the_latest = now < self.renewal
-            || (*ends_with_its_sources && snapshot.view().epoch() == *epoch && now < next_update);
+            || (ties.ends_with_its_sources && snapshot.view().epoch() == *epoch && now < next_update);
         *generation == snapshot.generation()
             && now >= produced_at
             && is_the_latest
             && places.as_slice().iter().all(|place| snapshot.view().is_unchanged(*place, *epoch))
+            && ties.names_the_same(*signing, snapshot)
     }
 
     /// The same for people: until when it counts, or why it does not.

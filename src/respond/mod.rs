@@ -28,7 +28,7 @@ use crate::x509::UnixTime;
 use bytes::Bytes;
 use cache::{AnswerCache, Worth};
 use decide::{Decision, Refusal, decide};
-use kept::{Basis, KeptAnswer, Places};
+use kept::{Basis, KeptAnswer, Places, Ties};
 use std::sync::Arc;
 
 /// One answer, and what is to be said of it to caches and counters.
@@ -223,7 +223,7 @@ impl Responder {
         if let Some(answer) = kept {
             return Some(answer);
         }
-        let (mut answer, ends_with_its_sources) = match asked.answer(snapshot, now, reach) {
+        let (mut answer, ties) = match asked.answer(snapshot, now, reach) {
             Ok(answered) => answered,
             Err(Refusal::NotInMemory) => return None,
             Err(refusal) => {
@@ -237,7 +237,7 @@ impl Responder {
         {
             let worth = if answer.work.effort == Effort::Held { Worth::Cheap } else { Worth::Dear };
             cache.keep(&cache_key, front.len(), worth, counts, || {
-                let basis = asked.basis(snapshot, ends_with_its_sources);
+                let basis = asked.basis(snapshot, ties);
                 let parts = (front, Arc::clone(&signatory.template));
                 KeptAnswer::new(parts, cache_key.chance(), answer.outcome, caching, basis)
             });
@@ -261,8 +261,8 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The answer, signed beforehand or now, and whether it ends because its sources do.
-    fn answer(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, bool), Refusal> {
+    /// The answer, signed beforehand or now, and what it is tied to.
+    fn answer(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, Ties), Refusal> {
         let may_be_held =
             !self.signatory.series.is_empty() && self.request.len() == 1 && self.nonce.is_none();
         if may_be_held && let Some(cert_id) = self.request.cert_ids().next() {
@@ -295,7 +295,7 @@ impl Asked<'_> {
     }
 
     /// Decides and signs.
-    fn sign(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, bool), Refusal> {
+    fn sign(&self, snapshot: &Snapshot, now: UnixTime, reach: Reach) -> Result<(Answer, Ties), Refusal> {
         let Self { request, signing, key, signatory, nonce, .. } = *self;
         let mut together = WrittenCertIds::default();
         self.write_pair(&mut together);
@@ -307,7 +307,7 @@ impl Asked<'_> {
                 }
                 _ => Ok(decide::not_ours(now)),
             };
-            draft.add(cert_id.raw, &decision?, snapshot.options().validity, now)?;
+            draft.add(cert_id.raw, &decision?, key, snapshot.options().validity, now)?;
         }
         // `unknown` is for nobody else, so there is nobody to share it with.
         if draft.unknown == 0 {
@@ -327,7 +327,7 @@ impl Asked<'_> {
         let is_shareable = nonce.is_none() && draft.unknown == 0;
         let work = Work::done(Effort::Signature, nonce.is_some());
         let answer = Answer { work, ..Answer::new(body, outcome, is_shareable.then_some(caching)) };
-        Ok((answer, draft.ends_with_its_sources))
+        Ok((answer, draft.ties))
     }
 
     /// Of an answer that may be shared and is about one certificate: the two CertIDs that it speaks to, where
@@ -344,7 +344,7 @@ impl Asked<'_> {
     }
 
     /// What an answer that may be shared rests on: all its CertIDs are of the key that signed it.
-    fn basis(&self, snapshot: &Snapshot, ends_with_its_sources: bool) -> Basis {
+    fn basis(&self, snapshot: &Snapshot, ties: Ties) -> Basis {
         let mut cert_ids = self.request.cert_ids();
         let place = |cert_id: CertIdRef<'_>| Place::of(self.key.number, &cert_id.serial_number);
         let places = match (self.request.len(), cert_ids.next()) {
@@ -355,7 +355,8 @@ impl Asked<'_> {
             generation: snapshot.generation(),
             epoch: snapshot.view().epoch(),
             places,
-            ends_with_its_sources,
+            signing: self.signing,
+            ties,
         }
     }
 }
@@ -366,8 +367,7 @@ struct Draft<'a> {
     /// Oldest and nearest of all of them.
     this_update: UnixTime,
     next_update: UnixTime,
-    /// The nearest nextUpdate is that of a CRL or of the signer.
-    ends_with_its_sources: bool,
+    ties: Ties,
     signer_not_after: UnixTime,
     extended_revoke: bool,
     good: u32,
@@ -381,7 +381,7 @@ impl<'a> Draft<'a> {
             singles: Vec::with_capacity(count),
             this_update: UnixTime::MAX,
             next_update: UnixTime::MAX,
-            ends_with_its_sources: false,
+            ties: Ties::default(),
             signer_not_after,
             extended_revoke: false,
             good: 0,
@@ -394,6 +394,7 @@ impl<'a> Draft<'a> {
         &mut self,
         cert_id: &'a [u8],
         decision: &Decision,
+        key: &'a Key,
         validity: i64,
         now: UnixTime,
     ) -> Result<(), Refusal> {
@@ -414,9 +415,15 @@ impl<'a> Draft<'a> {
         self.this_update = self.this_update.min(this_update);
         if next_update < self.next_update {
             self.next_update = next_update;
-            self.ends_with_its_sources = next_update == sources_end;
+            self.ties.ends_with_its_sources = next_update == sources_end;
         }
-        self.singles.push(SingleResponse { cert_id, status: decision.status, this_update, next_update });
+        let reference = key.scopes.reference(decision.source);
+        if key.scopes.has_references() {
+            self.ties.named.push((decision.source, reference.cloned()));
+        }
+        let crl_reference = reference.map(|reference| &reference[..]).unwrap_or_default();
+        let status = decision.status;
+        self.singles.push(SingleResponse { cert_id, status, this_update, next_update, crl_reference });
         Ok(())
     }
 

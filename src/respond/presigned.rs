@@ -6,8 +6,11 @@
 //!
 //! When a held answer is due to be replaced (conformance D4, trap 7) a fresh one is signed instead, unless
 //! that would end no later, as it is while a CRL is late.
+//!
+//! None names a CRL: each would be of no use once the next one came. The configuration refuses to have both.
 
 use super::decide::{Decision, Refusal, decide, decide_listed, not_revoked};
+use super::kept::Ties;
 use super::tiers::{Beforehand, Outdated};
 use super::{Answer, Caching, Effort, Outcome, Work, next_update};
 use crate::ocsp::{CertIdRef, CertStatus, OcspResponseStatus, ResponseData, SingleResponse};
@@ -46,8 +49,7 @@ fn jitter(serial_number: &SerialNumber, most: i64) -> i64 {
     i64::try_from(spread).unwrap_or(0)
 }
 
-/// The held answer to a request about this certificate alone, without a nonce, and whether it ends because
-/// its sources do; `None` where there is none that still says what is to be said.
+/// The held answer to a request about this certificate alone, without a nonce, and what it is tied to; `None` where there is none that still says what is to be said.
 pub(super) fn held(
     snapshot: &Snapshot,
     key: &Key,
@@ -55,7 +57,7 @@ pub(super) fn held(
     cert_id: &CertIdRef<'_>,
     now: UnixTime,
     reach: Reach,
-) -> Result<Option<(Answer, bool)>, Refusal> {
+) -> Result<Option<(Answer, Ties)>, Refusal> {
     let Some(form) = cert_id.form() else { return Ok(None) };
     let Some(series) = signatory.series.iter().find(|series| series.cert_ids.forms.contains(form)) else {
         return Ok(None);
@@ -64,8 +66,12 @@ pub(super) fn held(
     let answer = view.answer(series.number, serial, reach, |row| {
         let decision = decide_beside(&row, key, view, serial, now, reach)?;
         let ends_with_its_sources = row.next_update == end_of(&decision, signatory);
-        Ok(still_says(&row, &decision, signatory, snapshot.options().validity, now)
-            .then(|| (assemble(&row, key, (signatory, series), cert_id), ends_with_its_sources)))
+        Ok(still_says(&row, &decision, signatory, snapshot.options().validity, now).then(|| {
+            (
+                assemble(&row, key, (signatory, series), cert_id),
+                Ties { ends_with_its_sources, named: Vec::new() },
+            )
+        }))
     });
     answer?.unwrap_or(Ok(None))
 }
@@ -155,7 +161,7 @@ fn assemble(
     let AnswerRow { produced_at, this_update, next_update, status, .. } = *row;
     let template = &signatory.template;
     let data = ResponseData { produced_at, nonce: None, extended_revoke: false };
-    let single = |cert_id| SingleResponse { cert_id, status, this_update, next_update };
+    let single = |cert_id| SingleResponse { cert_id, status, this_update, next_update, crl_reference: &[] };
     let unsigned = if series.cert_ids.forms.is_one() {
         template.begin(&data, std::iter::once(single(cert_id.raw)), row.signature.len())
     } else {
@@ -212,7 +218,8 @@ impl<'a> Presigner<'a> {
         }
         self.series.cert_ids.write(&candidate.serial_number, &mut self.cert_ids);
         let status = decision.status;
-        let single = |cert_id| SingleResponse { cert_id, status, this_update, next_update };
+        let single =
+            |cert_id| SingleResponse { cert_id, status, this_update, next_update, crl_reference: &[] };
         let data = ResponseData { produced_at: now, nonce: None, extended_revoke: false };
         let unsigned = self.signatory.template.begin(&data, self.cert_ids.iter().map(single), 0);
         self.signature.clear();

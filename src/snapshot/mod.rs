@@ -6,6 +6,7 @@
 
 mod cert_id_index;
 mod published;
+mod references;
 mod scopes;
 mod series;
 mod signatory;
@@ -16,6 +17,7 @@ pub(crate) mod test_setting;
 mod tests;
 
 pub use published::Published;
+pub use references::{CrlReference, CrlReferences, Source};
 pub use scopes::{Coverage, Covers, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
 pub use series::{CertIds, Series, WrittenCertIds};
 pub use signatory::{Signatories, Signatory};
@@ -59,6 +61,7 @@ pub struct ResponseOptions {
     /// Seconds from thisUpdate to nextUpdate, at most; see `Responder::respond`.
     pub validity: i64,
     pub nonce: NoncePolicy,
+    pub crl_references: CrlReferences,
 }
 
 /// What the operator configured, understood and checked: all of it changes at once, or nothing.
@@ -184,6 +187,7 @@ impl Snapshot {
                         view.distribution_points(),
                         issuer,
                         &key.certificate,
+                        configured.options.crl_references,
                     ),
                     inventory,
                     inventory_edition,

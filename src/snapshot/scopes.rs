@@ -6,6 +6,7 @@
 //! Whose CRLs count for the certificates of which key is [`signers`](super::signers)' matter.
 
 use super::Issuer;
+use super::references::{CrlReference, CrlReferences, References, Source};
 use super::signers::relevant;
 use crate::store::{DistributionPointNumber, Layer, ScopeKey, ScopeNumber, ScopeRecord};
 use crate::x509::crl::CertificateKinds;
@@ -96,6 +97,8 @@ pub struct ScopeSet {
     by_distribution_point: HashMap<Option<DistributionPointNumber>, Window>,
     by_number: HashMap<ScopeNumber, Role>,
     missing: Vec<String>,
+    /// `None` where no answer names a CRL.
+    references: Option<Box<References>>,
 }
 
 /// What the rows under a scope's number count for.
@@ -179,6 +182,7 @@ impl ScopeSet {
         points: &[(DistributionPointNumber, Vec<u8>)],
         issuer: &Issuer,
         certificate: &Certificate,
+        references: CrlReferences,
     ) -> Self {
         let records = records.iter().filter(|record| record.issuer() == issuer.number);
         let of_issuer = scopes(records);
@@ -193,8 +197,22 @@ impl ScopeSet {
         };
         // Not only the relevant ones: a certificate stays revoked whichever key said so.
         let by_number = roles(&of_issuer, all.ok());
-        let by_distribution_point = windows(&relevant, &named, points, issuer.covers);
-        Self { all, by_distribution_point, by_number, missing }
+        let speaking = speaking(&relevant, &named, points, issuer.covers);
+        let references = match references {
+            CrlReferences::Omit => None,
+            CrlReferences::NameOfRevoked => Some(References::new(&of_issuer)),
+            CrlReferences::NameOfAll => {
+                let at_points = speaking.iter().map(|(point, scopes)| (*point, &scopes[..]));
+                Some(References::new(&of_issuer).of_good(&relevant, at_points))
+            }
+        };
+        Self {
+            all,
+            by_distribution_point: windows(&speaking),
+            by_number,
+            missing,
+            references: references.map(Box::new),
+        }
     }
 
     /// The distribution points, for people, that are listed in the configuration and have no CRL.
@@ -222,6 +240,18 @@ impl ScopeSet {
         window.copied().filter(|window| window.is_fresh(now))
     }
 
+    /// The CRL that an answer resting on `source` names; `None` where it names none.
+    #[must_use]
+    pub fn reference(&self, source: Source) -> Option<&CrlReference> {
+        self.references.as_ref()?.get(source)
+    }
+
+    /// Whether any answer names a CRL.
+    #[must_use]
+    pub fn has_references(&self) -> bool {
+        self.references.is_some()
+    }
+
     /// What the rows with this scope number count for.
     #[must_use]
     pub fn role(&self, number: ScopeNumber) -> Option<&Role> {
@@ -238,7 +268,7 @@ pub(super) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// The delta CRL, where no complete one has overtaken it.
-    fn delta_in_force(&self) -> Option<&'a ScopeRecord> {
+    pub(super) fn delta_in_force(&self) -> Option<&'a ScopeRecord> {
         self.delta.filter(|delta| delta.crl.is_newer_than(&self.complete.crl))
     }
 
@@ -381,25 +411,33 @@ fn whole(
     if issuer.covers.is_met_by(Covered::by(scopes)) { Ok(all) } else { Err(Coverage::Partial) }
 }
 
-/// Where the certificates that an inventory lists are covered for all reasons.
-fn windows(
-    scopes: &[Scope<'_>],
+/// The scopes of one distribution point.
+type AtPoint<'a> = (Option<DistributionPointNumber>, Vec<Scope<'a>>);
+
+/// What speaks of the certificates that an inventory lists, where it covers them for all reasons.
+fn speaking<'a>(
+    scopes: &[Scope<'a>],
     named: &Named<'_>,
     points: &[(DistributionPointNumber, Vec<u8>)],
     covers: Covers,
-) -> HashMap<Option<DistributionPointNumber>, Window> {
+) -> Vec<AtPoint<'a>> {
     // What an inventory lists are user certificates, but for a root's.
     let listed = if covers == Covers::Ca { Covers::Ca } else { Covers::User };
     let none = std::iter::once((None, &[][..]));
     let all = points.iter().map(|(number, names)| (Some(*number), names.as_slice())).chain(none);
-    let window = |(number, names): (Option<DistributionPointNumber>, &[u8])| {
+    let at_point = |(number, names): (Option<DistributionPointNumber>, &[u8])| {
         let places = named.at(names);
         let at_point = places.iter().filter_map(|place| scopes.get(*place));
         // One CRL for the other kind more or less changes nothing.
         let speaking: Vec<_> =
             at_point.filter(|scope| listed.wants(scope.complete.crl.key.contains)).copied().collect();
-        let window = speaking.iter().map(Scope::window).reduce(Window::and)?;
-        listed.is_met_by(Covered::by(&speaking)).then_some((number, window))
+        listed.is_met_by(Covered::by(&speaking)).then_some((number, speaking))
     };
-    all.filter_map(window).collect()
+    all.filter_map(at_point).collect()
+}
+
+fn windows(speaking: &[AtPoint<'_>]) -> HashMap<Option<DistributionPointNumber>, Window> {
+    let window =
+        |(point, scopes): &AtPoint<'_>| Some((*point, scopes.iter().map(Scope::window).reduce(Window::and)?));
+    speaking.iter().filter_map(window).collect()
 }

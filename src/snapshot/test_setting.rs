@@ -1,6 +1,9 @@
 //! A store, issuers and CRLs for tests of this floor and those above it.
 
-use super::{Configured, Covers, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot};
+use super::{
+    Configured, Covers, CrlReferences, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy,
+    Snapshot,
+};
 use crate::signing::test_pki::{Authority, Issuance, key, now};
 use crate::signing::{KeyKind, ResponderIdentity, Signer, sha256};
 use crate::store::{IssuerNumber, Layer, ScopeKey, ScopeRecordDraft, Store, StoreOptions};
@@ -32,7 +35,11 @@ impl Setting {
         Self {
             store: Store::open(folder.path(), &small).unwrap(),
             issuers: Vec::new(),
-            options: ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo },
+            options: ResponseOptions {
+                validity: DAY,
+                nonce: NoncePolicy::Echo,
+                crl_references: CrlReferences::Omit,
+            },
             _folder: folder,
         }
     }

@@ -148,7 +148,7 @@ impl Ledger {
     }
 
     fn add_row(&mut self, who: Who, name: Arc<str>, results: Results) {
-        let Who { day, verifier, issuer, method, .. } = who;
+        let Who { day, verifier, issuer, method } = who;
         let name = self.bounded(day, verifier, name);
         for (result, count) in UsageResult::ALL.into_iter().zip(results) {
             if count > 0 {

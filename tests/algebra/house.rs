@@ -9,7 +9,8 @@ use ocsprey::ocsp::{CertStatus, OcspResponseStatus, ParsedResponse};
 use ocsprey::respond::Responder;
 use ocsprey::signing::{KeyKind, ResponderIdentity, Signer, SoftwareKey, digest, verify};
 use ocsprey::snapshot::{
-    Configured, Covers, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy, Snapshot,
+    Configured, Covers, CrlReferences, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy,
+    Snapshot,
 };
 use ocsprey::store::{Store, StoreOptions};
 use ocsprey::x509::{
@@ -242,7 +243,8 @@ impl Open {
             crl_issuers: Vec::new(),
             retention: ocsprey::store::Retention::WithoutEnd,
         };
-        let options = ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo };
+        let options =
+            ResponseOptions { validity: DAY, nonce: NoncePolicy::Echo, crl_references: CrlReferences::Omit };
         let configured = Arc::new(Configured::new(vec![issuer], options));
         let authorities = configured.issuers.iter().map(Into::into);
         let limits = IngestOptions { clock_skew: crate::model::SKEW, ..IngestOptions::default() };

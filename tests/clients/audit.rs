@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const AUTH: &str = "user-authentication";
 
-fn with_audit(more: &str) -> TempDir {
+pub fn with_audit(more: &str) -> TempDir {
     let dir = demo_with(&format!("[audit]\npath = \"audit\"\nkey = \"audit.key\"\n{more}\n[usage]"));
     for args in [
         ["genpkey", "-algorithm", "ed25519", "-out", "audit.key"].as_slice(),
@@ -30,7 +30,7 @@ fn verify(dir: &Path) -> (serde_json::Value, Option<i32>) {
     (serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{why}: {said:#?}")), said.code)
 }
 
-fn verified(dir: &Path) -> serde_json::Value {
+pub fn verified(dir: &Path) -> serde_json::Value {
     let (found, code) = verify(dir);
     assert_eq!(code, Some(0), "{found:#}");
     found
@@ -69,6 +69,34 @@ fn sha256(dir: &Path, octets: &[u8]) -> String {
     fs::write(dir.join("hashed"), octets).unwrap();
     let said = run(dir, "sha256sum", &["hashed"]);
     said.out.split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_second_server_on_the_folder_of_the_first_does_not_start_and_harms_nothing() {
+    let server = Server::start(with_audit(""));
+    let one = request(server.dir(), "auth", &["good"], &["-no_nonce"]);
+    let mut asking = Asking::of(&server);
+    asking.post(&one).unwrap();
+    // Another store, the same audit log.
+    let other = with_audit("");
+    let file = other.path().join("ocsprey.toml");
+    let shared = format!("path = {:?}", server.path("audit"));
+    let text = fs::read_to_string(&file).unwrap().replace("path = \"audit\"", &shared);
+    fs::write(&file, text).unwrap();
+    crate::support::set_ports(&file);
+    let refused = ocsprey(other.path(), &["serve", "--config", "ocsprey.toml"]);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    let errors = refused.errors();
+    assert!(
+        errors.len() == 1 && errors[0].contains("another process writes it (stop that one"),
+        "{errors:?}"
+    );
+    asking.post(&one).unwrap();
+    // A process that was killed holds nothing.
+    let dir = server.kill();
+    let (status, dir) = Server::start(dir).terminate();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(verified(dir.path())["findings"], serde_json::json!([]));
 }
 
 #[test]

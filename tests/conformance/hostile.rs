@@ -3,14 +3,16 @@
 //!
 //! 20,000 mutations in an ordinary run; `OCSPREY_MUTATIONS=1000000` (`make fuzz`) for a million.
 
-use crate::lab::{Answer, Lab, base64, holds};
+use crate::lab::{Answer, Lab, base64, holds, post};
 use crate::octets::{
     NONCE, PREFERRED, RESPONSE, STRANGE, extension, hex, nonce, request, request_extensions, request_of,
     sequence, tlv,
 };
+use crate::support::Server;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 fn mutations() -> u64 {
@@ -31,7 +33,7 @@ fn usual_time(lab: &Lab) -> Duration {
     let mut times: Vec<Duration> = (0..51)
         .map(|_| {
             let start = Instant::now();
-            connection.send(crate::lab::post(&asked));
+            connection.send(post(&asked));
             assert_eq!(Answer::read(&connection.receive()).statuses(), ["good"]);
             start.elapsed()
         })
@@ -93,7 +95,7 @@ fn t8_random_mutations_leave_the_server_as_it_was() {
             if number % 8 == 0 {
                 connection.send(format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", base64(&octets)));
             } else {
-                connection.send(crate::lab::post(&octets));
+                connection.send(post(&octets));
             }
             let page = connection.receive();
             // A path without octets is the front page.
@@ -153,7 +155,7 @@ fn a21_t8_requests_made_of_nearly_right_parts_are_answered_or_malformed() {
         let mut successful = 0;
         for _ in 0..3000 {
             let octets = strategy.new_tree(&mut runner).unwrap().current();
-            connection.send(crate::lab::post(&octets));
+            connection.send(post(&octets));
             let answer = Answer::read(&connection.receive());
             assert!(matches!(answer.status, 0 | 1 | 6), "{octets:02x?}: {}", answer.status);
             // What was answered was a request: another reader takes it for one.
@@ -170,4 +172,53 @@ fn a21_t8_requests_made_of_nearly_right_parts_are_answered_or_malformed() {
         }
         assert!(successful > 10, "{successful}: the generator makes some right ones");
     });
+}
+
+#[test]
+fn t37_a_flood_of_nonces_over_http_leaves_what_is_cacheable_answered_and_in_time() {
+    // Of its own: whoever else asks meanwhile would be told to try later.
+    let lab = Lab { server: Server::demo("p256") };
+    let id = lab.cert_id("auth-good", "sha1");
+    let usual = usual_time(&lab);
+    let (is_over, signed) = (AtomicBool::new(false), AtomicU64::new(0));
+    let flood = &|flooder: u8| {
+        let mut connection = lab.connect();
+        for round in 0_u64.. {
+            if is_over.load(Ordering::Relaxed) {
+                break;
+            }
+            // Fifty at once, each of which is a signature of its own.
+            let one = |number: u8| {
+                let octets = [&[flooder, number][..], &round.to_be_bytes(), &[7; 22]].concat();
+                post(&request(&[&id], &[nonce(&octets)]))
+            };
+            connection.send((0..50).flat_map(one).collect::<Vec<u8>>());
+            for _ in 0..50 {
+                let answer = Answer::read(&connection.receive());
+                assert!(matches!(answer.status, 0 | 3), "{}", answer.status);
+                signed.fetch_add(u64::from(answer.status == 0), Ordering::Relaxed);
+            }
+        }
+    };
+    let flooded = std::thread::scope(|scope| {
+        let floods: Vec<_> = (0..8).map(|flooder| scope.spawn(move || flood(flooder))).collect();
+        while signed.load(Ordering::Relaxed) < 2000 && floods.iter().all(|flood| !flood.is_finished()) {
+            std::thread::yield_now();
+        }
+        let asked = lab.good();
+        let mut connection = lab.connect();
+        let mut times: Vec<Duration> = (0..300)
+            .map(|_| {
+                let begin = Instant::now();
+                connection.send(post(&asked));
+                assert_eq!(Answer::read(&connection.receive()).status, 0, "what is cacheable is answered");
+                begin.elapsed()
+            })
+            .collect();
+        is_over.store(true, Ordering::Relaxed);
+        times.sort_unstable();
+        times[150]
+    });
+    assert!(signed.into_inner() >= 2000, "nor is anybody kept out who wants a nonce");
+    assert!(flooded < 20 * usual + Duration::from_millis(100), "{flooded:?}, and {usual:?} without a flood");
 }

@@ -89,6 +89,11 @@ impl Client {
         Ok(Self { stream: StreamOwned::new(session, socket), received: Vec::new() })
     }
 
+    /// What is left when the session is forgotten: an open connection that says nothing any more.
+    pub fn into_socket(self) -> TcpStream {
+        self.stream.into_parts().1
+    }
+
     /// POSTs `request`; `headers` end each in `\r\n`.
     pub fn try_ask(&mut self, request: &[u8], headers: &str) -> io::Result<Answer> {
         let head = format!(

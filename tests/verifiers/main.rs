@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_types, reason = "tests share the ports that they took")]
 
 mod client;
+mod counted;
 mod day;
 mod handshakes;
 mod lab;

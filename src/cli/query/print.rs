@@ -1,7 +1,7 @@
 //! A verified answer, for people and for programs.
 
 use super::Asked;
-use super::verify::{NonceSeen, Signer, Verified};
+use super::verify::{NamedCrl, NonceSeen, Signer, Verified};
 use crate::cli::words;
 use crate::ocsp::CertStatus;
 use crate::x509::{CrlReason, UnixTime};
@@ -29,6 +29,9 @@ pub(super) fn text(verified: &Verified, asked: &Asked, ca: &str, now: UnixTime) 
         verified.next_update.map_or("not said: newer information may exist now".into(), |t| at(t, now));
     lines.push(("next update", next));
     lines.push(("produced", at(verified.produced_at, now)));
+    if let Some(crl) = &verified.crl {
+        lines.push(("CRL", named(crl)));
+    }
     match &verified.signer {
         Signer::Ca => lines.push(("signed by", format!("{ca} (the CA itself)"))),
         Signer::Delegated { subject, not_after, has_ocsp_nocheck } => {
@@ -51,6 +54,14 @@ pub(super) fn text(verified: &Verified, asked: &Asked, ca: &str, now: UnixTime) 
         format!("{} octets in {}", words::thousands(asked.response_octets as u64), words::took(asked.took)),
     ));
     format!("{title}\n\n{}", words::table(&lines))
+}
+
+/// `12 of 2026-11-22T11:00:00Z, http://crl.example/a.crl`
+fn named(crl: &NamedCrl) -> String {
+    let number = crl.number.as_deref().unwrap_or("one");
+    let time = crl.time.map(|time| format!(" of {time}")).unwrap_or_default();
+    let url = crl.url.as_ref().map(|url| format!(", {url}")).unwrap_or_default();
+    format!("{number}{time}{url}")
 }
 
 /// RFC 6960 2.2: what a responder says of a serial that was never issued.
@@ -87,6 +98,13 @@ pub(super) fn json(verified: &Verified, asked: &Asked) -> Value {
             "reason": revocation.reason.map(CrlReason::name),
             "invalidity": revocation.invalidity.map(|time| time.to_string()),
             "never_issued": verified.extended_revoke && is_unissued(&revocation),
+        });
+    }
+    if let Some(crl) = &verified.crl {
+        value["crl"] = json!({
+            "url": crl.url,
+            "number": crl.number,
+            "this_update": crl.time.map(|time| time.to_string()),
         });
     }
     value["signer"] = match &verified.signer {

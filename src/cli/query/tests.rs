@@ -1,7 +1,7 @@
 //! The client against OpenSSL's own responder, and against answers that must not be believed.
 
 use super::error::AnswerError;
-use super::verify::{NonceSeen, Signer, Verified};
+use super::verify::{NamedCrl, NonceSeen, Signer, Verified};
 use super::*;
 use crate::signing::VerifyError;
 use crate::x509::{CrlReason, KeyAlgorithm, Revocation, SignatureAlgorithm};
@@ -433,6 +433,11 @@ fn an_answer_is_printed_for_people_and_for_programs_without_the_serial() {
         },
         extended_revoke: false,
         nonce: Some(NonceSeen::Repeated),
+        crl: Some(NamedCrl {
+            url: Some("http://x/a.crl".into()),
+            number: Some("12".into()),
+            time: Some(now.plus(-3600)),
+        }),
     };
     let expected = "\
 revoked
@@ -443,6 +448,7 @@ key suspect since  2026-11-18T12:00:00Z  4 days ago
 status as of       2026-11-22T11:00:00Z  1 hour ago
 next update        2026-11-22T14:00:00Z  in 2 hours
 produced           2026-11-22T12:00:00Z  now
+CRL                12 of 2026-11-22T11:00:00Z, http://x/a.crl
 signed by          CN=OCSP
 on behalf of       CN=CA
 signer valid to    2026-12-22T12:00:00Z  in 30 days; its own revocation was not checked
@@ -457,6 +463,7 @@ answered           1,234 octets in 3.1 ms
     assert_eq!(value["revoked"]["reason"], "superseded");
     assert_eq!(value["revoked"]["never_issued"], false);
     assert_eq!(value["signer"]["kind"], "delegated");
+    assert_eq!(value["crl"]["number"], "12");
 
     verified.extended_revoke = true;
     verified.status = CertStatus::Revoked(Revocation {

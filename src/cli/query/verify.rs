@@ -25,6 +25,17 @@ pub(super) struct Verified {
     /// Whether revoked may mean "never issued" (RFC 6960 4.4.8).
     pub(super) extended_revoke: bool,
     pub(super) nonce: Option<NonceSeen>,
+    /// The CRL that the responder says the status was found on.
+    pub(super) crl: Option<NamedCrl>,
+}
+
+/// What a responder says of a CRL (RFC 6960 4.4.2).
+#[derive(Debug, Default)]
+pub(super) struct NamedCrl {
+    pub(super) url: Option<String>,
+    /// In decimal digits.
+    pub(super) number: Option<String>,
+    pub(super) time: Option<UnixTime>,
 }
 
 /// Who signed.
@@ -83,6 +94,14 @@ pub(super) fn verified(
         signer,
         extended_revoke: response.extended_revoke,
         nonce,
+        crl: single.crl.map(|crl| NamedCrl {
+            // It goes to a terminal.
+            url: crl
+                .url
+                .map(|url| String::from_utf8_lossy(url).chars().filter(|char| !char.is_control()).collect()),
+            number: crl.number.map(crate::cli::decimal),
+            time: crl.time,
+        }),
     })
 }
 

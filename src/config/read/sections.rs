@@ -2,7 +2,7 @@
 
 use super::{MAX_WORKERS, Walk, values};
 use crate::config::document::{Field, Section};
-use crate::config::{FetchOptions, Guard, NoncePolicy, Profile, Response};
+use crate::config::{Config, CrlReferences, FetchOptions, Guard, NoncePolicy, Profile, Response};
 use crate::ocsp::{CertIdForm, CertIdForms};
 use std::time::Duration;
 
@@ -16,6 +16,12 @@ const NONCE_POLICIES: &[(&str, NoncePolicy)] =
 
 const PROFILES: &[(&str, Profile)] = &[("rfc9919", Profile::Rfc9919), ("rfc6960", Profile::Rfc6960)];
 
+const CRL_REFERENCES: &[(&str, CrlReferences)] = &[
+    ("none", CrlReferences::Omit),
+    ("revoked", CrlReferences::NameOfRevoked),
+    ("all", CrlReferences::NameOfAll),
+];
+
 impl Walk<'_> {
     pub(super) fn response(&mut self, section: Option<Section<'_>>) -> Response {
         let mut response = Response {
@@ -25,6 +31,7 @@ impl Walk<'_> {
             nonce: NoncePolicy::default(),
             verify_every: DEFAULT_VERIFY_EVERY,
             archive_cutoff: None,
+            crl_references: CrlReferences::default(),
             pair: None,
             presign: Vec::new(),
             presign_limit: None,
@@ -55,12 +62,25 @@ impl Walk<'_> {
         {
             response.verify_every = number;
         }
+        if let Some(field) = section.take("crl_references") {
+            self.crl_references_at = field.offset;
+            response.crl_references = self.word(&field, CRL_REFERENCES).unwrap_or_default();
+        }
         if let Some(field) = section.take("pair") {
             response.pair = self.pair(&field);
         }
         self.presigning(&mut section, &mut response);
         section.finish(&mut self.problems);
         response
+    }
+
+    /// What is signed beforehand outlives many a CRL, and an answer that names an old one would be of no use.
+    pub(super) fn check_references(&mut self, config: &Config) {
+        if config.response.crl_references != CrlReferences::Omit && config.presigns() {
+            let why = "cannot stand beside presign: with every CRL all that was signed beforehand would name an old one";
+            let hint = "write \"none\", or take presign out of [response] and of all signers";
+            self.problems.add(self.crl_references_at, "response.crl_references", why, hint);
+        }
     }
 
     fn pair(&mut self, field: &Field<'_>) -> Option<CertIdForms> {

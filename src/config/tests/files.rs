@@ -90,6 +90,31 @@ fn without_a_word_the_guard_and_fetching_are_as_usual() {
 }
 
 #[test]
+fn s4_4_2_crl_references_are_named_by_word_and_refused_beside_what_is_signed_beforehand() {
+    let with = |response: &str| format!("[response]\n{response}\n{ISSUER}");
+    for (word, references) in [
+        ("none", CrlReferences::Omit),
+        ("revoked", CrlReferences::NameOfRevoked),
+        ("all", CrlReferences::NameOfAll),
+    ] {
+        let config = parse(&with(&format!("crl_references = \"{word}\""))).unwrap();
+        assert_eq!(config.response.crl_references, references);
+    }
+    assert_eq!(parse(ISSUER).unwrap().response.crl_references, CrlReferences::Omit);
+    let both = |references: &str| with(&format!("presign = [\"sha1\"]\ncrl_references = {references}"));
+    assert!(parse(&both("\"none\"")).is_ok());
+    let refused = "line 3, response.crl_references: cannot stand beside presign: with every CRL all that was signed \
+                   beforehand would name an old one (write \"none\", or take presign out of [response] and of all \
+                   signers)";
+    assert_eq!(problems(&both("\"revoked\"")), [refused]);
+    let further = format!(
+        "{}signers = [{{ certificate = \"o.pem\", key = \"o.key\", presign = [\"sha1\"] }}]\n",
+        with("\ncrl_references = \"all\"")
+    );
+    assert_eq!(problems(&further), [refused]);
+}
+
+#[test]
 fn copies_of_the_store_are_counted_timed_and_placed() {
     let text = |store: &str| format!("[store]\n{store}\n{ISSUER}");
     let config = |store: &str| Config::from_text(Path::new("/etc/o.toml"), &text(store)).unwrap().store;

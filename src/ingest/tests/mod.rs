@@ -16,7 +16,9 @@ use super::*;
 use crate::clock::Clock;
 use crate::signing::test_pki::{Authority, Issuance, now, openssl};
 use crate::signing::{KeyKind, ResponderIdentity, Signer};
-use crate::snapshot::{Configured, Covers, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy};
+use crate::snapshot::{
+    Configured, Covers, CrlReferences, Issuer, IssuerKey, NoncePolicy, ResponseOptions, ScopesPolicy,
+};
 use crate::store::{IssuerNumber, Retention, Rows, ScopeChange, ScopeRecord, Store, StoreOptions};
 use crate::x509::crl::tests::builder::{TestCrl, crl_number, delta_indicator, revoked, utc};
 use crate::x509::{Certificate, CrlReason, SerialNumber, UnixTime, canonical_name};
@@ -89,7 +91,11 @@ impl House {
         let store = Arc::new(Store::open(&folder.path().join("store"), &small).unwrap());
         std::fs::create_dir(folder.path().join("scratch")).unwrap();
         let issuers = issuers_of(&store, issuers);
-        let options_of_answers = ResponseOptions { validity: 86_400, nonce: NoncePolicy::Echo };
+        let options_of_answers = ResponseOptions {
+            validity: 86_400,
+            nonce: NoncePolicy::Echo,
+            crl_references: CrlReferences::Omit,
+        };
         let configured = Arc::new(Configured::new(issuers, options_of_answers));
         let clock = Clock::fixed(now());
         let judge = judge(&configured, &folder.path().join("scratch"), &clock, options);

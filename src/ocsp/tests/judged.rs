@@ -3,7 +3,7 @@
 use super::responses::{ecdsa, write};
 use super::*;
 use crate::x509::{CrlReason, Revocation, UnixTime};
-use der_0_7::asn1::{Any, BitString, GeneralizedTime, Ia5String, ObjectIdentifier, OctetString};
+use der_0_7::asn1::{Any, BitString, GeneralizedTime, Ia5String, ObjectIdentifier, OctetString, Uint};
 use der_0_7::{DateTime, Decode, Encode};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use x509_cert_0_2::ext::pkix::name::GeneralName;
 use x509_cert_0_2::serial_number::SerialNumber as TheirSerialNumber;
 use x509_cert_0_2::spki::AlgorithmIdentifierOwned;
 use x509_ocsp as theirs;
+use x509_ocsp::ext::CrlReferences as TheirCrlReferences;
 
 fn hash() -> impl Strategy<Value = HashAlgorithm> {
     prop::sample::select(HashAlgorithm::ALL.to_vec())
@@ -64,19 +65,34 @@ fn their_status(status: &CertStatus) -> theirs::CertStatus {
     }
 }
 
+/// URL, number and time of a CRL that is named.
+type Crl = Option<(Option<String>, Option<Vec<u8>>, UnixTime)>;
+
+fn crl() -> impl Strategy<Value = Crl> {
+    let number = prop::collection::vec(any::<u8>(), 1..=20).prop_map(|mut octets| {
+        octets[0] |= 1;
+        octets
+    });
+    prop::option::of((prop::option::of("[ -~]{0,200}"), prop::option::of(number), time()))
+}
+
 /// Singles, producedAt, nonce, extended revoke, and octets of the signature.
 type Drawn =
-    (Vec<(Vec<u8>, CertStatus, UnixTime, UnixTime)>, UnixTime, Option<Vec<u8>>, bool, [u8; 20], usize);
+    (Vec<(Vec<u8>, CertStatus, UnixTime, UnixTime, Crl)>, UnixTime, Option<Vec<u8>>, bool, [u8; 20], usize);
 
 fn drawn() -> impl Strategy<Value = Drawn> {
     (
-        prop::collection::vec((any_cert_id(), status(), time(), time()), 1..12),
+        prop::collection::vec((any_cert_id(), status(), time(), time(), crl()), 1..12),
         time(),
         prop::option::of(prop::collection::vec(any::<u8>(), 1..=MAX_NONCE_OCTETS)),
         any::<bool>(),
         any::<[u8; 20]>(),
         prop::sample::select(vec![0usize, 64, 70, 126, 127, 128, 254, 255, 256, 512, 65_534, 65_535]),
     )
+}
+
+fn crl_id((url, number, time): &(Option<String>, Option<Vec<u8>>, UnixTime)) -> CrlId<'_> {
+    CrlId { url: url.as_ref().map(String::as_bytes), number: number.as_deref(), time: Some(*time) }
 }
 
 proptest! {
@@ -92,13 +108,17 @@ proptest! {
             nonce: nonce.as_deref().map(|value| NonceRef { value }),
             extended_revoke,
         };
+        let references: Vec<Vec<u8>> =
+            singles.iter().map(|one| one.4.as_ref().and_then(|crl| crl_id(crl).extension()).unwrap_or_default()).collect();
         let responses: Vec<_> = singles
             .iter()
-            .map(|(cert_id, status, this_update, next_update)| SingleResponse {
+            .zip(&references)
+            .map(|((cert_id, status, this_update, next_update, _), crl_reference)| SingleResponse {
                 cert_id,
                 status: *status,
                 this_update: *this_update,
                 next_update: *next_update,
+                crl_reference,
             })
             .collect();
         let template = ResponseTemplate::new(&key_hash, &ecdsa(), &[]);
@@ -125,7 +145,7 @@ proptest! {
         prop_assert_eq!(kinds, expected);
 
         prop_assert_eq!(read.responses.len(), singles.len());
-        for (theirs, (cert_id, status, this_update, next_update)) in read.responses.iter().zip(&singles) {
+        for (theirs, (cert_id, status, this_update, next_update, crl)) in read.responses.iter().zip(&singles) {
             prop_assert_eq!(&theirs.cert_id.to_der().unwrap(), cert_id);
             prop_assert_eq!(&theirs.cert_status, &their_status(status));
             prop_assert_eq!(theirs.this_update, generalized(*this_update));
@@ -134,7 +154,20 @@ proptest! {
                 CertStatus::Revoked(revocation) => revocation.invalidity,
                 _ => None,
             };
-            let dates: Vec<_> = theirs.single_extensions.iter().flatten().collect();
+            let (dates, references): (Vec<_>, Vec<_>) = theirs
+                .single_extensions
+                .iter()
+                .flatten()
+                .partition(|one| one.extn_id.as_bytes() == asn1::INVALIDITY_DATE);
+            prop_assert_eq!(references.len(), usize::from(crl.is_some()));
+            for (reference, (url, number, time)) in references.iter().zip(crl) {
+                prop_assert_eq!((reference.extn_id.as_bytes(), reference.critical), (asn1::OCSP_CRL, false));
+                let read = TheirCrlReferences::from_der(reference.extn_value.as_bytes()).unwrap();
+                prop_assert_eq!(read.crl_url.as_ref().map(|url| url.as_str()), url.as_deref());
+                prop_assert_eq!(read.crl_num.as_ref().map(Uint::as_bytes), number.as_deref());
+                prop_assert_eq!(read.crl_time, Some(generalized(*time)));
+                prop_assert_eq!(read.to_der().unwrap(), reference.extn_value.as_bytes());
+            }
             prop_assert_eq!(dates.len(), usize::from(invalidity.is_some()));
             for date in dates {
                 prop_assert_eq!(date.extn_id.as_bytes(), asn1::INVALIDITY_DATE);
@@ -152,9 +185,15 @@ proptest! {
         prop_assert_eq!(parsed.signature_algorithm, &ecdsa()[..]);
         let parsed: Vec<_> = parsed
             .singles()
-            .map(|one| (one.cert_id.raw.to_vec(), one.status, one.this_update, one.next_update.unwrap()))
+            .map(|one| (one.cert_id.raw.to_vec(), one.status, one.this_update, one.next_update.unwrap(), one.crl))
             .collect();
-        prop_assert_eq!(parsed, singles);
+        let expected: Vec<_> = singles
+            .iter()
+            .map(|(id, status, this_update, next_update, crl)| {
+                (id.clone(), *status, *this_update, *next_update, crl.as_ref().map(crl_id))
+            })
+            .collect();
+        prop_assert_eq!(parsed, expected);
     }
 
     #[test]

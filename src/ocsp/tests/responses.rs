@@ -35,7 +35,13 @@ fn data(produced_at: UnixTime) -> ResponseData<'static> {
 }
 
 fn single(cert_id: &[u8], status: CertStatus) -> SingleResponse<'_> {
-    SingleResponse { cert_id, status, this_update: at("20261122120000Z"), next_update: at("20261123120000Z") }
+    SingleResponse {
+        cert_id,
+        status,
+        this_update: at("20261122120000Z"),
+        next_update: at("20261123120000Z"),
+        crl_reference: &[],
+    }
 }
 
 #[test]
@@ -133,6 +139,60 @@ fn b25_s4_4_4_an_archive_cutoff_counts_from_produced_at_and_stands_beside_the_in
     ]);
     let both = sequence(&[&good, &revoked]);
     assert!(whole.windows(both.len()).any(|window| window == both), "{whole:02x?}");
+}
+
+#[test]
+fn s4_4_2_a_crl_reference_octet_by_octet() {
+    let id = sha1_cert_id();
+    let template = ResponseTemplate::new(&KEY_HASH, &ecdsa(), &[]).with_archive_cutoff(86_400);
+    let url = b"http://crl.example/north.crl";
+    let crl = CrlId { url: Some(url), number: Some(&[0xc8, 1]), time: Some(at("20261122120000Z")) };
+    let reference = crl.extension().unwrap();
+    let revoked =
+        Revocation { time: at("20260301103000Z"), reason: None, invalidity: Some(at("20260228000000Z")) };
+    let single = SingleResponse { crl_reference: &reference, ..single(&id, CertStatus::Revoked(revoked)) };
+    let whole = write(&template, &data(at("20261122123000Z")), &[single], &[9; 70]);
+    // 1.3.6.1.5.5.7.48.1.3, as openssl's objects.txt has it. All fields are explicitly tagged (RFC 6960 appendix B).
+    let oid = [0x2b, 6, 1, 5, 5, 7, 0x30, 1, 3];
+    let time = |text: &str| der(tag::GENERALIZED_TIME, &[text.as_bytes()]);
+    let named = sequence(&[
+        &explicit(0, &[&der(0x16, &[url])]),
+        &explicit(1, &[&[2, 3, 0, 0xc8, 1]]),
+        &explicit(2, &[&time("20261122120000Z")]),
+    ]);
+    let date = extension(asn1::INVALIDITY_DATE, false, &time("20260228000000Z"));
+    let cutoff = extension(asn1::OCSP_ARCHIVE_CUTOFF, false, &time("20261121123000Z"));
+    let response = sequence(&[
+        &id,
+        &explicit(1, &[&time("20260301103000Z")]),
+        &time("20261122120000Z"),
+        &explicit(0, &[&time("20261123120000Z")]),
+        &explicit(1, &[&sequence(&[&date, &cutoff, &extension(&oid, false, &named)])]),
+    ]);
+    assert!(whole.windows(response.len()).any(|window| window == response), "{whole:02x?}");
+    let ParsedResponse::Basic(basic) = ParsedResponse::parse(&whole).unwrap() else { panic!() };
+    assert_eq!(basic.singles().next().unwrap().crl, Some(crl));
+}
+
+#[test]
+fn s4_4_2_a_reference_says_what_there_is_to_say_or_is_none() {
+    let number = |number: &'static [u8]| CrlId { number: Some(number), ..CrlId::default() };
+    for (crl, content) in [
+        (number(&[0]), vec![0xa1, 3, 2, 1, 0]),
+        (number(&[0x7f]), vec![0xa1, 3, 2, 1, 0x7f]),
+        (number(&[0x80]), vec![0xa1, 4, 2, 2, 0, 0x80]),
+        (CrlId { url: Some(b"u"), ..CrlId::default() }, vec![0xa0, 3, 0x16, 1, b'u']),
+    ] {
+        let value = sequence(&[&content]);
+        assert_eq!(crl.extension(), Some(extension(asn1::OCSP_CRL, false, &value)));
+        assert_eq!(CrlId::from_der(&value), Ok(crl));
+    }
+    assert_eq!(CrlId::default().extension(), None);
+    for wrong in
+        [&[0xa1, 3, 2, 1, 0x80][..], &[0xa1, 4, 2, 2, 0, 1], &[0xa2, 3, 2, 1, 1], &[0xa0, 3, 0x0c, 1, b'u']]
+    {
+        assert!(CrlId::from_der(&sequence(&[wrong])).is_err(), "{wrong:02x?}");
+    }
 }
 
 #[test]

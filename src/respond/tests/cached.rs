@@ -39,7 +39,7 @@ impl House {
         self.respond(&self.one.about(&serial(number)), now)
     }
 
-    fn ask(&self, number: u8) -> Answer {
+    pub fn ask(&self, number: u8) -> Answer {
         self.ask_at(number, now())
     }
 

@@ -10,6 +10,7 @@ mod nonces;
 mod pairs;
 mod preferred;
 mod presigned;
+mod references;
 mod several;
 mod tiers;
 mod times;

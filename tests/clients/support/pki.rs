@@ -29,6 +29,11 @@ string_mask = utf8only
 [dn]
 [crl]
 authorityKeyIdentifier = keyid
+[pointed]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical,@point
+[point]
+fullname = URI:http://crl.example/north.crl
 [critical]
 authorityKeyIdentifier = keyid
 1.3.6.1.4.1.32473.1 = critical,ASN1:NULL
@@ -98,8 +103,8 @@ pub struct Crl<'a> {
     pub entries: &'a [(&'a str, &'a str)],
     /// When each of them was revoked, as UTCTime.
     pub revoked: &'a str,
-    /// `crl`, `critical` with an extension that nobody knows, `partition_a` or `partition_b` of a distribution point,
-    /// `delta_from_5`.
+    /// `crl`, `critical` with an extension that nobody knows, `pointed`, `partition_a` or `partition_b` of a
+    /// distribution point, `delta_from_5`.
     pub extensions: &'a str,
 }
 

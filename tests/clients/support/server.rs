@@ -88,8 +88,13 @@ pub struct Server {
 impl Server {
     /// Serves `DIR/ocsprey.toml` on free ports, and waits until it is ready.
     pub fn start(dir: TempDir) -> Self {
+        Self::start_with(dir, &[])
+    }
+
+    /// As [`Server::start`], with these variables in its environment.
+    pub fn start_with(dir: TempDir, variables: &[(&str, String)]) -> Self {
         let (port, admin_port) = set_ports(&dir.path().join("ocsprey.toml"));
-        Self::spawn(dir, &["serve", "--config", "ocsprey.toml"], port, admin_port)
+        Self::spawn(dir, &["serve", "--config", "ocsprey.toml"], variables, port, admin_port)
     }
 
     /// A server on a copy of the demo.
@@ -108,13 +113,14 @@ impl Server {
         let (listen, admin) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{admin_port}"));
         let args =
             ["demo", "--dir", "demo", "--cards", "2000", "--listen", &listen, "--admin-listen", &admin];
-        Self::spawn(dir, &args, port, admin_port)
+        Self::spawn(dir, &args, &[], port, admin_port)
     }
 
-    fn spawn(dir: TempDir, args: &[&str], port: u16, admin_port: u16) -> Self {
+    fn spawn(dir: TempDir, args: &[&str], variables: &[(&str, String)], port: u16, admin_port: u16) -> Self {
         let log = |name: &str| File::create(dir.path().join(name)).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ocsprey"));
         command.current_dir(dir.path()).args(args).stdin(Stdio::null());
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         let child = command.stdout(log("out.log")).stderr(log("err.log")).spawn().unwrap();
         let (url, admin) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{admin_port}"));
         let mut server = Self { child, dir, url, admin };
