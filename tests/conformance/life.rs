@@ -3,7 +3,7 @@
 use crate::lab::Answer;
 use crate::octets::{request, tlv};
 use crate::support::{Crl, Pki, Server, get, post, run, wait_until};
-use der_0_7::{Decode as _, Encode as _};
+use der_0_7::{DateTime, Decode as _, Encode as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use x509_ocsp::{CertStatus, OcspRequest};
@@ -178,4 +178,46 @@ fn t41_metrics_name_causes_and_never_a_card_or_a_client() {
         assert!(!labels.contains("5bd3a7") && !labels.contains("127.0.0.1"), "{labels}");
     }
     assert!(!server.said().to_lowercase().contains("5bd3a7"), "{}", server.said());
+}
+
+#[test]
+fn b17_f10_f12_an_unspecified_reason_an_empty_list_and_strange_extensions_of_openssls_crls_over_http() {
+    let pki = Pki::served();
+    let unspecified: &[(&str, &str)] = &[("3003", "unspecified")];
+    let with = pki
+        .crl("with.crl", Crl { number: "06", entries: unspecified, extensions: "strange", ..Crl::CURRENT });
+    // The reason is written out, as CRLReason 0 in an ENUMERATED.
+    assert!(with.windows(3).any(|octets| octets == [0x0a, 1, 0]), "openssl leaves it out now");
+    let strange = crate::octets::oid(crate::octets::STRANGE);
+    assert!(with.windows(strange.len()).any(|octets| octets == strange));
+    let without = pki.crl("without.crl", Crl { number: "07", entries: &[], ..Crl::CURRENT });
+    let server = Server::start(pki.into_dir());
+    let asked = request(&[&cert_id(&server, "3003")], &[]);
+    publish(&server, &with);
+    let answer = ask(&server, &asked);
+    let CertStatus::Revoked(revoked) = &answer.single().cert_status else { panic!("{answer:?}") };
+    assert_eq!(revoked.revocation_reason, None, "RFC 5280 5.3.1: unspecified is left out");
+    let dated = DateTime::new(2023, 11, 1, 0, 0, 0).unwrap();
+    assert_eq!(revoked.revocation_time.0.to_date_time(), dated);
+    publish(&server, &without);
+    // Permanent means permanent; another one was never on any CRL.
+    assert_eq!(word(&ask(&server, &asked)), "revoked");
+    let other = request(&[&cert_id(&server, "3004")], &[]);
+    assert_eq!(word(&ask(&server, &other)), "good");
+}
+
+#[test]
+fn a23_a_negative_serial_is_not_answered_as_the_unsigned_twin_that_is_revoked() {
+    let pki = Pki::served();
+    let twin: &[(&str, &str)] = &[("C101", "keyCompromise")];
+    let crl = pki.crl("next.crl", Crl { number: "06", entries: twin, ..Crl::CURRENT });
+    let server = Server::start(pki.into_dir());
+    publish(&server, &crl);
+    // The contents of two INTEGERs: 49409, which openssl revoked, and -16127.
+    for (content, expected) in [("00C101", "revoked"), ("C101", "good")] {
+        let id = cert_id(&server, content);
+        let answer = ask(&server, &request(&[&id], &[]));
+        assert_eq!(word(&answer), expected, "{content}");
+        assert_eq!(answer.single().cert_id.to_der().unwrap(), id, "{content}");
+    }
 }

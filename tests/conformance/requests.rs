@@ -5,7 +5,8 @@ use crate::octets::{
     BASIC, NONCE, PREFERRED, RESPONSE, SERVICE_LOCATOR, STRANGE, extension, nonce, oid, request,
     request_extensions, request_of, sequence, tlv,
 };
-use der_0_7::Encode as _;
+use der_0_7::{Decode as _, Encode as _};
+use x509_ocsp::CertId;
 
 fn malformed(lab: &Lab, octets: &[u8], what: &str) {
     let answer = lab.ask(octets);
@@ -75,6 +76,12 @@ fn a7_a8_b9_several_certificates_of_several_issuers_each_get_an_answer_in_order(
         assert_eq!(repeated, ids);
         // The signer of one CA speaks for no other.
         assert_eq!(answer.statuses(), ["good", "revoked", "unknown", "unknown", "good"]);
+        // Nor does it take the other's card for its own of the same serial number.
+        let [own, other] =
+            ["auth-good", "sign-good"].map(|name| CertId::from_der(&lab.cert_id(name, "sha256")).unwrap());
+        let other = CertId { serial_number: own.serial_number.clone(), ..other };
+        let [own, other] = [own, other].map(|id| id.to_der().unwrap());
+        assert_eq!(lab.ask(&request(&[&own, &other], &[])).statuses(), ["good", "unknown"]);
     });
 }
 

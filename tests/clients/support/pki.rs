@@ -37,6 +37,9 @@ fullname = URI:http://crl.example/north.crl
 [critical]
 authorityKeyIdentifier = keyid
 1.3.6.1.4.1.32473.1 = critical,ASN1:NULL
+[strange]
+authorityKeyIdentifier = keyid
+1.3.6.1.4.1.32473.1 = ASN1:NULL
 [partition_a]
 authorityKeyIdentifier = keyid
 issuingDistributionPoint = critical,@point_a
@@ -103,7 +106,8 @@ pub struct Crl<'a> {
     pub entries: &'a [(&'a str, &'a str)],
     /// When each of them was revoked, as UTCTime.
     pub revoked: &'a str,
-    /// `crl`, `critical` with an extension that nobody knows, `pointed`, `partition_a` or `partition_b` of a
+    /// `crl`, `critical` with an extension that nobody knows, `strange` with one
+    /// that is not critical, `pointed`, `partition_a` or `partition_b` of a
     /// distribution point, `delta_from_5`.
     pub extensions: &'a str,
 }
