@@ -4,7 +4,8 @@
 //! - In a commit: octets behind the last head. They are cut off, and a gap record says how many records that were.
 //! - Between commits: the last record is no `Closed`. A gap record says that something may be missing.
 //! - A segment has its final head, and `heads` does not: it is added.
-//! - `heads` has it, and there is no next segment, or one without a head: it is made anew.
+//! - `heads` has it, and there is no next segment, or one without a head: it is made anew, and begins with that gap
+//!   record.
 //! - A segment was retired and is still there: it is taken away again.
 
 use super::folder::{Folder, Held};
@@ -52,6 +53,8 @@ impl Log {
         let key = signer.public_key().clone();
         let last = folder.segments()?.last().copied();
         let mut continued = None;
+        // Between two segments: whoever ends in order closes one that has begun.
+        let mut is_between = false;
         let mut first_kept = 1;
         if let Some(number) = last {
             let octets = folder.read_segment(number)?;
@@ -59,6 +62,7 @@ impl Log {
             let damaged = |why: String| AuditError::Damaged { what: format!("segment {number}"), why };
             match (walked.head.take(), walked.first.take()) {
                 (Some(head), Some(_)) if head.place == Place::Final => {
+                    is_between = true;
                     if heads.last().is_none_or(|known| known.segment < number) {
                         heads.push(head);
                         folder.set_heads(&heads)?;
@@ -81,6 +85,7 @@ impl Log {
                     folder.remove_segment(number)?;
                     first_kept = 1;
                     if number > 1 {
+                        is_between = true;
                         let before = folder.read_segment(number - 1)?;
                         walk(&before, number - 1, &key, |_, record| keep_up(&mut first_kept, record));
                     }
@@ -91,7 +96,10 @@ impl Log {
         }
         let (segment, gap, head) = match continued {
             Some((segment, gap, head)) => (segment, gap, Some(head)),
-            None => (begin(&folder, &heads, first_kept, sha256(key.spki()), now)?, None, None),
+            None => {
+                let gap = is_between.then_some(GapRecord { cause: Cause::Ended, count: 0, time: now });
+                (begin(&folder, &heads, first_kept, sha256(key.spki()), now)?, gap, None)
+            }
         };
         let mut log = Self { folder, signer, options, heads, first_kept, segment, head, _held: held };
         if let Some(gap) = gap {

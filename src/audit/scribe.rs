@@ -179,7 +179,7 @@ impl Scribe {
                 let Some(told) = queue.pop() else { break };
                 if let Err(why) = self.append(&told, &snapshot) {
                     // Without the key of its pseudonyms it cannot be written, now or later.
-                    self.missing += 1;
+                    self.count_gap(Cause::NoRoom, 1);
                     self.tell(Err(why));
                     return true;
                 }
@@ -242,6 +242,7 @@ impl Scribe {
     /// Makes durable what was appended, closes a segment that is due, and destroys keys whose time is over.
     fn commit(&mut self) -> Result<(), AuditError> {
         let now = self.audit.clock.now();
+        self.look_for_gaps();
         if !self.is_turning {
             // Not while the disk takes nothing: then it would be one gap after the other.
             if !self.shared.is_stuck.load(Ordering::Relaxed) {
@@ -268,16 +269,30 @@ impl Scribe {
         self.destroy_keys(now)
     }
 
+    /// Counts what workers say is not on record, at once: a disk that is full for hours is seen while it is.
+    fn look_for_gaps(&mut self) {
+        let (missing, refused) =
+            (self.shared.missing.swap(0, Ordering::Relaxed), self.shared.refused.swap(0, Ordering::Relaxed));
+        self.count_gap(Cause::NoRoom, missing);
+        self.count_gap(Cause::Refused, refused);
+    }
+
+    fn count_gap(&mut self, cause: Cause, count: u64) {
+        let metrics = &self.audit.metrics;
+        let (counter, waiting) = if cause == Cause::NoRoom {
+            (&metrics.missing, &mut self.missing)
+        } else {
+            (&metrics.refused, &mut self.refused)
+        };
+        counter.inc_by(count);
+        *waiting += count;
+    }
+
     fn append_gaps(&mut self, now: UnixTime) {
-        self.missing += self.shared.missing.swap(0, Ordering::Relaxed);
-        self.refused += self.shared.refused.swap(0, Ordering::Relaxed);
         for (cause, count) in [(Cause::NoRoom, &mut self.missing), (Cause::Refused, &mut self.refused)] {
             let count = std::mem::take(count);
             if count > 0 {
                 self.log.append(&Record::Gap(GapRecord { cause, count, time: now }));
-                let metrics = &self.audit.metrics;
-                let counter = if cause == Cause::NoRoom { &metrics.missing } else { &metrics.refused };
-                counter.inc_by(count);
                 self.gaps += 1;
                 if self.gaps.is_power_of_two() {
                     let gaps = self.gaps;
@@ -337,7 +352,7 @@ impl Scribe {
             std::thread::park_timeout(LOOK_EVERY);
         }
         let lost: u64 = self.queues.iter().map(|queue| queue.len() as u64).sum();
-        self.missing += lost;
+        self.count_gap(Cause::NoRoom, lost);
         let now = self.audit.clock.now();
         // Behind its final head nothing may stand in a segment.
         if self.is_turning {
@@ -347,6 +362,7 @@ impl Scribe {
             );
             return;
         }
+        self.look_for_gaps();
         self.append_gaps(now);
         match self.log.close(now) {
             Ok(head) => {

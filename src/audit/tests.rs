@@ -248,6 +248,29 @@ fn wherever_a_crash_cuts_the_last_write_the_log_goes_on_and_says_so() {
 }
 
 #[test]
+fn who_is_killed_between_two_segments_was_interrupted_all_the_same() {
+    let place = Place::new();
+    let mut log = place.open(now());
+    Place::write(&mut log, 0..6);
+    log.turn(now()).unwrap();
+    drop(log);
+    let second = place.files().segment(2);
+    // The next segment has no head yet, or is not there.
+    for left in [Some(&b"torn"[..]), Some(&b""[..]), None] {
+        match left {
+            Some(octets) => fs::write(&second, octets).unwrap(),
+            None => fs::remove_file(&second).unwrap(),
+        }
+        let mut log = place.open(now());
+        Place::write(&mut log, 6..7);
+        log.close(now()).unwrap();
+        let found = place.verify();
+        assert_eq!(found.findings, Vec::<String>::new(), "{left:?}");
+        assert_eq!((found.segments, found.answers, found.interruptions), (2, 7, 1), "{left:?}");
+    }
+}
+
+#[test]
 fn a_log_has_one_writer_and_any_number_of_readers() {
     let place = Place::new();
     let mut first = place.open(now());
