@@ -25,6 +25,8 @@ pub(super) struct Entries {
     pieces: Vec<Vec<PackedEntry>>,
     /// The one that is being filled.
     open: Vec<PackedEntry>,
+    /// Empty ones, to be filled again.
+    spare: Vec<Vec<PackedEntry>>,
     last: Option<PackedEntry>,
     /// Whether they came in order.
     is_sorted: bool,
@@ -32,28 +34,46 @@ pub(super) struct Entries {
 
 impl Default for Entries {
     fn default() -> Self {
-        Self { len: 0, pieces: Vec::new(), open: Vec::new(), last: None, is_sorted: true }
+        Self::reusing(Vec::new())
     }
 }
 
 impl Entries {
+    /// None yet, in the memory of others. A kernel clears what it gives, and in a virtual machine it has to be given
+    /// some first: that took a twentieth of a first load.
+    pub fn reusing(spare: Vec<Vec<PackedEntry>>) -> Self {
+        Self { len: 0, pieces: Vec::new(), open: Vec::new(), spare, last: None, is_sorted: true }
+    }
+
     pub fn push(&mut self, entry: PackedEntry) {
         self.is_sorted &= self.last.is_none_or(|last| last <= entry);
         self.last = Some(entry);
         self.len += 1;
-        put(&mut self.pieces, &mut self.open, &mut Vec::new(), entry);
+        put(&mut self.pieces, &mut self.open, &mut self.spare, entry);
     }
 
-    /// All of them, in order.
-    pub fn sorted(mut self) -> InMemory {
+    /// All of them, in order; memory goes as they go.
+    pub fn sorted(self) -> InMemory {
+        self.in_order(None)
+    }
+
+    /// All of them, in order; their memory is kept for [`Entries::reusing`].
+    pub fn sorted_and_kept(self) -> InMemory {
+        self.in_order(Some(Vec::new()))
+    }
+
+    fn in_order(mut self, mut emptied: Option<Vec<Vec<PackedEntry>>>) -> InMemory {
         self.pieces.push(std::mem::take(&mut self.open));
         let parts = if self.is_sorted {
             // A piece is a part then, and sorting finds it sorted.
             self.pieces.into_iter().map(|piece| vec![piece]).collect()
         } else {
-            deal(self.pieces, self.len)
+            deal(self.pieces, self.len, &mut self.spare)
         };
-        InMemory { parts: parts.into_iter(), part: Vec::new(), next: 0, places: Places::default() }
+        if let Some(emptied) = &mut emptied {
+            emptied.append(&mut self.spare);
+        }
+        InMemory { parts: parts.into_iter(), part: Vec::new(), next: 0, places: Places::default(), emptied }
     }
 }
 
@@ -76,8 +96,13 @@ fn put(
     open.push(entry);
 }
 
-/// Deals the entries out to parts that follow one another.
-fn deal(pieces: Vec<Vec<PackedEntry>>, len: usize) -> Vec<Vec<Vec<PackedEntry>>> {
+/// Deals the entries out to parts that follow one another. Pieces that are dealt out are `spare` and filled again: the
+/// entries are in memory once.
+fn deal(
+    pieces: Vec<Vec<PackedEntry>>,
+    len: usize,
+    spare: &mut Vec<Vec<PackedEntry>>,
+) -> Vec<Vec<Vec<PackedEntry>>> {
     let count = (len / PART).next_power_of_two().min(MAX_PARTS);
     if count == 1 {
         return vec![pieces];
@@ -91,8 +116,6 @@ fn deal(pieces: Vec<Vec<PackedEntry>>, len: usize) -> Vec<Vec<Vec<PackedEntry>>>
         *begin = sample.get((n + 1) * sample.len() / count).copied().unwrap_or(u128::MAX);
     }
     let mut parts: Vec<(Vec<Vec<PackedEntry>>, Vec<PackedEntry>)> = vec![Default::default(); count];
-    // Pieces that are dealt out are filled again: the entries are in memory once.
-    let mut spare = Vec::new();
     for mut piece in pieces {
         for entry in piece.drain(..) {
             // The number of parts that begin at or before it, found in halves and without a jump that the
@@ -104,7 +127,7 @@ fn deal(pieces: Vec<Vec<PackedEntry>>, len: usize) -> Vec<Vec<Vec<PackedEntry>>>
                 half /= 2;
             }
             if let Some((pieces, open)) = parts.get_mut(part) {
-                put(pieces, open, &mut spare, entry);
+                put(pieces, open, spare, entry);
             }
         }
         spare.push(piece);
@@ -184,6 +207,15 @@ pub(super) struct InMemory {
     part: Vec<PackedEntry>,
     next: usize,
     places: Places,
+    /// Pieces that were given out, where they are kept.
+    emptied: Option<Vec<Vec<PackedEntry>>>,
+}
+
+impl InMemory {
+    /// The memory of those that were given out.
+    pub fn into_emptied(self) -> Vec<Vec<PackedEntry>> {
+        self.emptied.unwrap_or_default()
+    }
 }
 
 impl Iterator for InMemory {
@@ -197,8 +229,11 @@ impl Iterator for InMemory {
             }
             let pieces = self.parts.next()?;
             self.part.clear();
-            for piece in pieces {
-                self.part.extend_from_slice(&piece);
+            for mut piece in pieces {
+                self.part.append(&mut piece);
+                if let Some(emptied) = self.emptied.as_mut().filter(|_| piece.capacity() >= PIECE) {
+                    emptied.push(piece);
+                }
             }
             sort(&mut self.part, &mut self.places);
             self.next = 0;

@@ -144,9 +144,11 @@ impl Sorter {
             self.runs.push(one.finish()?);
         }
         let mut run = NewRun::create(&self.folder)?;
-        for entry in std::mem::take(&mut self.entries).sorted() {
+        let mut entries = std::mem::take(&mut self.entries).sorted_and_kept();
+        for entry in entries.by_ref() {
             run.write(&entry)?;
         }
+        self.entries = Entries::reusing(entries.into_emptied());
         self.runs.push(run.finish()?);
         Ok(())
     }
