@@ -44,8 +44,16 @@ pub mod ingest {
     }
 }
 
-/// And of `snapshot`: three policies.
+/// And of `snapshot`: four policies.
 pub mod snapshot {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum CrlReferences {
+        #[default]
+        Omit,
+        NameOfRevoked,
+        NameOfAll,
+    }
+
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Unlisted {
         Good,
