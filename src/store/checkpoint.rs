@@ -3,9 +3,10 @@
 //! Called by `app` for backups, for the copies before new CRLs, and for rehearsals.
 //!
 //! A checkpoint is what a crash at that moment would leave on the disk, and the store bears a crash at any
-//! moment: so no writer is waited for, and none waits. Table files never change, so on the same file system
-//! they are linked, not copied; elsewhere RocksDB copies them. It is made under another name and renamed, so
-//! that a folder of this name is always whole.
+//! moment: so no writer is waited for, and none waits but a large load that has its files taken in at that moment
+//! ([`Db::without_new_files`](super::db::Db::without_new_files)). Table files never change, so they are linked and not
+//! copied, which takes milliseconds; where the copy is to lie on another file system, it is copied from those links. It
+//! is made under another name and renamed, so that a folder of this name is always whole.
 //!
 //! A restored store is copied beside the old one, verified there, and then the two change names in one step.
 //! A crash before that step leaves the old store in its place, after it the new one; the old one is never
@@ -13,6 +14,7 @@
 //!
 //! Errors: [`StoreError`], [`RestoreError`].
 
+use super::staging::make_folder;
 use super::verify::{self, Verification};
 use super::{Store, StoreError, StoreOptions};
 use crate::x509::UnixTime;
@@ -21,7 +23,9 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags, fcntl_lock, renameat_with};
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What of a store's folder is the store: RocksDB's lock and its own log are the process's.
 const NOT_COPIED: [&str; 2] = ["LOCK", "LOG"];
@@ -36,11 +40,37 @@ impl Store {
         if to.symlink_metadata().is_ok() {
             return Err(StoreError::CopyExists { path: to.to_owned() });
         }
-        if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent).map_err(|why| io_failed(parent, &why))?;
+        let parent = folder_of(to);
+        fs::create_dir_all(parent).map_err(|why| io_failed(parent, &why))?;
+        let device = |path: &Path| path.metadata().map(|it| it.dev()).map_err(|why| io_failed(path, &why));
+        if device(parent)? == device(self.path())? {
+            return self.link(to);
         }
-        let failed = |why| self.db.failed(&why);
-        Checkpoint::new(self.db.rocks()).map_err(failed)?.create_checkpoint(to).map_err(failed)
+        let (linked, copied) = (self.links()?, with_suffix(to, "copying"));
+        // Ours by its name: a copy that was killed left it.
+        let _ = fs::remove_dir_all(&copied);
+        let done = self.link(&linked).and_then(|()| {
+            copy(&linked, &copied).map_err(NotCopied::of_store)?;
+            fs::rename(&copied, to).map_err(|why| io_failed(to, &why))?;
+            sync_folder(parent).map_err(NotCopied::of_store)
+        });
+        let _ = fs::remove_dir_all(&linked);
+        if done.is_err() {
+            let _ = fs::remove_dir_all(&copied);
+        }
+        done
+    }
+
+    fn link(&self, to: &Path) -> Result<(), StoreError> {
+        let checkpoint = Checkpoint::new(self.db.rocks()).map_err(|why| self.db.failed(&why))?;
+        self.db.without_new_files(|| checkpoint.create_checkpoint(to)).map_err(|why| self.db.failed(&why))
+    }
+
+    /// The name of a folder, not there yet, beside the store's files: the next opening clears it away.
+    fn links(&self) -> Result<PathBuf, StoreError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("copy-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        Ok(make_folder(&self.db)?.join(name))
     }
 }
 
@@ -109,26 +139,26 @@ pub fn restore(
     let beside = with_suffix(to, "restoring");
     // Ours by its name: a restore that was killed left it.
     let _ = fs::remove_dir_all(&beside);
-    let verification =
-        match copy(from, &beside).and_then(|()| Ok(verify::verify(&beside, options, progress)?)) {
-            Ok(verification) if verification.problems.is_empty() => verification,
-            Ok(Verification { mut problems, .. }) => {
-                let _ = fs::remove_dir_all(&beside);
-                let first = if problems.is_empty() { String::new() } else { problems.swap_remove(0) };
-                return Err(RestoreError::Damaged { path: from.to_owned(), first });
-            }
-            Err(why) => {
-                let _ = fs::remove_dir_all(&beside);
-                return Err(why);
-            }
-        };
+    let verification = match copy(from, &beside)
+        .map_err(RestoreError::from)
+        .and_then(|()| Ok(verify::verify(&beside, options, progress)?))
+    {
+        Ok(verification) if verification.problems.is_empty() => verification,
+        Ok(Verification { mut problems, .. }) => {
+            let _ = fs::remove_dir_all(&beside);
+            let first = if problems.is_empty() { String::new() } else { problems.swap_remove(0) };
+            return Err(RestoreError::Damaged { path: from.to_owned(), first });
+        }
+        Err(why) => {
+            let _ = fs::remove_dir_all(&beside);
+            return Err(why);
+        }
+    };
     let moved_aside = if to.exists() { Some(change_places(&beside, to, now)?) } else { None };
     if moved_aside.is_none() {
         fs::rename(&beside, to).map_err(|why| rename_failed(&beside, &why))?;
     }
-    if let Some(parent) = to.parent() {
-        sync_folder(parent)?;
-    }
+    sync_folder(folder_of(to))?;
     Ok(Restored { moved_aside, verification })
 }
 
@@ -177,11 +207,29 @@ fn lock(folder: &Path) -> Result<Option<File>, StoreError> {
     }
 }
 
+/// What could not be copied, and why.
+struct NotCopied {
+    path: PathBuf,
+    why: io::Error,
+}
+
+impl From<NotCopied> for RestoreError {
+    fn from(NotCopied { path, why }: NotCopied) -> Self {
+        Self::Copy { path, detail: why.to_string() }
+    }
+}
+
+impl NotCopied {
+    fn of_store(self) -> StoreError {
+        io_failed(&self.path, &self.why)
+    }
+}
+
 /// Copies the files of `from`, not its folders, and waits for the disk.
-fn copy(from: &Path, to: &Path) -> Result<(), RestoreError> {
+fn copy(from: &Path, to: &Path) -> Result<(), NotCopied> {
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |why: io::Error| RestoreError::Copy { path, detail: why.to_string() }
+        move |why: io::Error| NotCopied { path, why }
     };
     fs::create_dir_all(to).map_err(failed(to))?;
     for entry in fs::read_dir(from).map_err(failed(from))? {
@@ -199,11 +247,14 @@ fn copy(from: &Path, to: &Path) -> Result<(), RestoreError> {
     sync_folder(to)
 }
 
-fn sync_folder(folder: &Path) -> Result<(), RestoreError> {
-    // The empty parent of a relative path is where we are.
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+fn sync_folder(folder: &Path) -> Result<(), NotCopied> {
     let synced = File::open(folder).and_then(|file| file.sync_all());
-    synced.map_err(|why| RestoreError::Copy { path: folder.to_owned(), detail: why.to_string() })
+    synced.map_err(|why| NotCopied { path: folder.to_owned(), why })
+}
+
+/// Where `path` lies. The empty parent of a relative path is where we are.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// `20261122T000000Z`: a time for names of files.

@@ -12,12 +12,14 @@ use super::StoreOptions;
 use super::epochs::Epochs;
 use super::error::StoreError;
 pub use super::family::Family;
+use super::family::{database_options, families, layouts};
 use super::format::{BadRow, FORMAT, FORMAT_KEY, RowKey, decode_number};
 use rocksdb::{
-    Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIterator, Env, ErrorKind,
-    IngestExternalFileOptions, LogLevel, Options, ReadOptions, SstFileWriter, WriteBatch, WriteOptions,
+    Cache, ColumnFamily, DB, DBPinnableSlice, DBRawIterator, ErrorKind, IngestExternalFileOptions, Options,
+    ReadOptions, SstFileWriter, WriteBatch, WriteOptions,
 };
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 /// Whether a process may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct Db {
     max_batch_rows: usize,
     sketched_octets: u64,
     epochs: Epochs,
+    /// Shared by whoever takes files in, alone for whoever copies the store: see [`Db::without_new_files`].
+    taking: RwLock<()>,
 }
 
 impl Db {
@@ -105,6 +109,7 @@ impl Db {
             max_batch_rows: options.max_batch_rows,
             sketched_octets: options.sketched_octets,
             epochs: Epochs::new(),
+            taking: RwLock::new(()),
         }
     }
 
@@ -202,8 +207,17 @@ impl Db {
         }
         let mut ingest = IngestExternalFileOptions::default();
         ingest.set_move_files(true);
+        let _taking = self.taking.read().unwrap_or_else(PoisonError::into_inner);
         let taken = self.rocks.ingest_external_file_cf_opts(&self.family(family)?, &ingest, files);
         taken.map_err(|error| self.failed(&error))
+    }
+
+    /// Does `copy` while no files are taken in. RocksDB notes which files a checkpoint has, then how long its log is.
+    /// A load that took its files in, and logged the record that makes them visible, between the two would
+    /// be in the copy as a record without rows: revoked cards would read good.
+    pub fn without_new_files<R>(&self, copy: impl FnOnce() -> R) -> R {
+        let _alone = self.taking.write().unwrap_or_else(PoisonError::into_inner);
+        copy()
     }
 
     pub fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
@@ -437,49 +451,6 @@ impl Batch<'_> {
         write.set_sync(durability == Durability::Synced);
         self.db.rocks.write_opt(self.rocks, &write).map_err(|error| self.db.failed(&error))
     }
-}
-
-fn database_options(options: &StoreOptions) -> Options {
-    let mut all = Options::default();
-    // Compactions and flushes give way to everybody who answers: lowest priority for the processor, and a
-    // steady rate, so that a large one does not fill the disk's queue. Only compactions have the idle
-    // disk's priority: a writer may have to wait for a flush, never for as long as others use the disk.
-    if let Ok(mut env) = Env::new() {
-        env.lower_thread_pool_cpu_priority();
-        env.lower_thread_pool_io_priority();
-        env.lower_high_priority_thread_pool_cpu_priority();
-        all.set_env(&env);
-    }
-    let rate = i64::try_from(options.background_bytes_per_second).unwrap_or(i64::MAX);
-    all.set_ratelimiter(rate.max(1 << 20), 100_000, 10);
-    all.set_max_background_jobs(i32::try_from(options.background_threads).unwrap_or(i32::MAX).max(2));
-    all.set_max_open_files(
-        options.max_open_files.map_or(-1, |files| i32::try_from(files).unwrap_or(i32::MAX)),
-    );
-    all.set_max_total_wal_size(options.max_wal_bytes);
-    all.set_db_write_buffer_size(options.write_buffer_bytes.saturating_mul(4));
-    // Written out steadily, so that the sync of a commit does not wait for a gigabyte of somebody's flush.
-    all.set_bytes_per_sync(1 << 20);
-    all.set_wal_bytes_per_sync(1 << 20);
-    // RocksDB's own log: warnings, two files of a megabyte.
-    all.set_log_level(LogLevel::Warn);
-    all.set_max_log_file_size(1 << 20);
-    all.set_keep_log_file_num(2);
-    all.set_stats_dump_period_sec(0);
-    all.set_stats_persist_period_sec(0);
-    all
-}
-
-fn families(options: &StoreOptions, cache: &Cache) -> Vec<ColumnFamilyDescriptor> {
-    Family::ALL
-        .into_iter()
-        .map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(options, cache)))
-        .collect()
-}
-
-fn layouts(options: &StoreOptions, cache: &Cache) -> [Options; 4] {
-    let families = [Family::Status, Family::ScopeRows, Family::Inventory, Family::Answers];
-    families.map(|family| family.options(options, cache))
 }
 
 /// RocksDB's error in our words. The lock is told apart by its message, the only thing RocksDB gives:

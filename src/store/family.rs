@@ -1,9 +1,10 @@
-//! The column families, and how each is laid out.
+//! The column families, and how RocksDB is to lay out each of them and to work on all.
 
 use super::StoreOptions;
 use super::format::usage::add;
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, Options,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
+    DataBlockIndexType, Env, LogLevel, Options,
 };
 
 /// A column family.
@@ -85,4 +86,49 @@ impl Family {
         }
         family
     }
+}
+
+/// What all families have in common.
+pub fn database_options(options: &StoreOptions) -> Options {
+    let mut all = Options::default();
+    // Compactions and flushes give way to everybody who answers: lowest priority for the processor, and a
+    // steady rate, so that a large one does not fill the disk's queue. Only compactions have the idle
+    // disk's priority: a writer may have to wait for a flush, never for as long as others use the disk.
+    if let Ok(mut env) = Env::new() {
+        env.lower_thread_pool_cpu_priority();
+        env.lower_thread_pool_io_priority();
+        env.lower_high_priority_thread_pool_cpu_priority();
+        all.set_env(&env);
+    }
+    let rate = i64::try_from(options.background_bytes_per_second).unwrap_or(i64::MAX);
+    all.set_ratelimiter(rate.max(1 << 20), 100_000, 10);
+    all.set_max_background_jobs(i32::try_from(options.background_threads).unwrap_or(i32::MAX).max(2));
+    all.set_max_open_files(
+        options.max_open_files.map_or(-1, |files| i32::try_from(files).unwrap_or(i32::MAX)),
+    );
+    all.set_max_total_wal_size(options.max_wal_bytes);
+    all.set_db_write_buffer_size(options.write_buffer_bytes.saturating_mul(4));
+    // Written out steadily, so that the sync of a commit does not wait for a gigabyte of somebody's flush.
+    all.set_bytes_per_sync(1 << 20);
+    all.set_wal_bytes_per_sync(1 << 20);
+    // RocksDB's own log: warnings, two files of a megabyte.
+    all.set_log_level(LogLevel::Warn);
+    all.set_max_log_file_size(1 << 20);
+    all.set_keep_log_file_num(2);
+    all.set_stats_dump_period_sec(0);
+    all.set_stats_persist_period_sec(0);
+    all
+}
+
+pub fn families(options: &StoreOptions, cache: &Cache) -> Vec<ColumnFamilyDescriptor> {
+    Family::ALL
+        .into_iter()
+        .map(|family| ColumnFamilyDescriptor::new(family.name(), family.options(options, cache)))
+        .collect()
+}
+
+/// Of the families that take files.
+pub fn layouts(options: &StoreOptions, cache: &Cache) -> [Options; 4] {
+    let families = [Family::Status, Family::ScopeRows, Family::Inventory, Family::Answers];
+    families.map(|family| family.options(options, cache))
 }
