@@ -27,6 +27,7 @@ mod status_page;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod turn;
 mod versions;
 mod watched;
 mod witness;
@@ -48,11 +49,13 @@ pub use status::{
     ScopeStatus, SignerStatus, SourceStatus, Status, UsageStatus, VerifierStatus, time_of,
 };
 pub use tls::{ClientCertificates, OldestTls, Tls, TlsError, TlsFile, TlsIdentity, TlsMaterial};
+pub use turn::Turn;
 pub use witness::{Consent, Method, Seen, Witness};
 
-use crate::respond::{Allowance, Answer, Responder};
+use crate::respond::{Allowance, Answer, Begun, Responder};
 use crate::snapshot::Published;
 use crate::x509::UnixTime;
+use arc_swap::Guard;
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -76,6 +79,24 @@ impl Answerer for PublishedResponder {
 
     fn answer_from_memory(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Option<Answer> {
         self.responder.respond_from_memory(&self.published.load(), request, now, allowance)
+    }
+
+    async fn answer_in_turn(
+        &self,
+        request: &[u8],
+        now: UnixTime,
+        allowance: Allowance,
+        turn: &mut Turn,
+    ) -> Option<Answer> {
+        // It is held while others take their turn, so not by one of the thread's few cheap guards.
+        let snapshot = Guard::into_inner(self.published.load());
+        match self.responder.begin_from_memory(&snapshot, request, now, allowance)? {
+            Begun::Answered(answer) => Some(answer),
+            Begun::Unsigned(unsigned) => {
+                turn.take().await;
+                Some(unsigned.sign())
+            }
+        }
     }
 
     fn cache_octets(&self) -> u64 {

@@ -97,6 +97,11 @@ impl Pressure {
         Allowance { with_nonce, without: Effort::Signature }
     }
 
+    /// Whether the worker did not rest for a whole window.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.is_pressed.load(Ordering::Relaxed)
+    }
+
     /// An answer of this kind took so long.
     pub(super) fn spend(&self, effort: Effort, has_nonce: bool, took: Duration) {
         let spent = match (effort, has_nonce) {

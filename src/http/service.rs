@@ -19,6 +19,7 @@ use super::ocsp_post::{self, BodyRefusal};
 use super::peer::Peer;
 use super::pressure::Pressure;
 use super::reply::{HTML, Reply, last_words, reply, text};
+use super::turn::Turn;
 use super::witness::{Consent, Method as AskedBy, Seen, Witness};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -30,6 +31,7 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, EXPECT, HOST, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Version};
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Semaphore;
@@ -45,6 +47,17 @@ pub trait Answerer: Send + Sync + 'static {
     /// The same, if it needs no look at the disk; else `None`.
     fn answer_from_memory(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Option<Answer> {
         Some(self.answer(request, now, allowance))
+    }
+
+    /// As [`Answerer::answer_from_memory`]; before it signs it may let others take their `turn`.
+    fn answer_in_turn(
+        &self,
+        request: &[u8],
+        now: UnixTime,
+        allowance: Allowance,
+        _turn: &mut Turn,
+    ) -> impl Future<Output = Option<Answer>> + Send {
+        ready(self.answer_from_memory(request, now, allowance))
     }
 
     /// Octets of the answers that it keeps in memory.
@@ -238,16 +251,17 @@ impl<A: Answerer> OcspService<A> {
             Some(witness) if !witness.may_answer() => Consent::Withheld,
             _ => Consent::Given,
         };
+        let mut turn = Turn::default();
         let (answer, caller) = match (consent, request, gate) {
             (Consent::Withheld, ..) => (Answer::error(OcspResponseStatus::TryLater, None), Caller::default()),
             (Consent::Given, None, _) => {
                 (Answer::error(OcspResponseStatus::MalformedRequest, None), Caller::default())
             }
             (Consent::Given, Some(request), None) => {
-                (self.answer_let_in(request, now, begin).await, Caller::default())
+                (self.answer_let_in(request, now, begin, &mut turn).await, Caller::default())
             }
             (Consent::Given, Some(request), Some(gate)) => {
-                self.answer_at(gate, request, headers, now, begin).await
+                self.answer_at(gate, request, headers, (now, begin), &mut turn).await
             }
         };
         let audience = if gate.is_some() { Audience::Caller } else { Audience::Anybody };
@@ -267,7 +281,7 @@ impl<A: Answerer> OcspService<A> {
         let reply = caching::reply(asked, answer, audience, now);
         let took = begin.elapsed();
         if !work.is_shed {
-            self.parts.pressure.spend(work.effort, work.has_nonce, took);
+            self.parts.pressure.spend(work.effort, work.has_nonce, took.saturating_sub(turn.waited()));
         }
         self.parts.metrics.request_duration.observe(took.as_secs_f64());
         reply
@@ -279,8 +293,8 @@ impl<A: Answerer> OcspService<A> {
         gate: &Gate,
         request: &[u8],
         headers: &'a HeaderMap,
-        now: UnixTime,
-        begin: Instant,
+        (now, begin): (UnixTime, Instant),
+        turn: &mut Turn,
     ) -> (Answer, Caller<'a>) {
         let admitted = match OcspRequest::parse(request) {
             Ok(parsed) => gate.admit(self.peer.as_deref(), &parsed, headers, (now, begin)),
@@ -290,7 +304,7 @@ impl<A: Answerer> OcspService<A> {
         };
         match admitted {
             Ok(admitted) => {
-                let answer = self.answer_let_in(request, now, begin).await;
+                let answer = self.answer_let_in(request, now, begin, turn).await;
                 gate.look_at(&admitted, request, &answer);
                 (answer, admitted.caller())
             }
@@ -301,9 +315,16 @@ impl<A: Answerer> OcspService<A> {
         }
     }
 
-    async fn answer_let_in(&self, request: &[u8], now: UnixTime, begin: Instant) -> Answer {
-        let allowance = self.parts.pressure.allowance(begin.duration_since(self.parts.began));
-        match self.parts.answerer.answer_from_memory(request, now, allowance) {
+    async fn answer_let_in(&self, request: &[u8], now: UnixTime, begin: Instant, turn: &mut Turn) -> Answer {
+        let ServiceParts { answerer, pressure, began, .. } = &*self.parts;
+        let allowance = pressure.allowance(begin.duration_since(*began));
+        // Who has time to rest has nobody to let go first.
+        let answer = if pressure.is_pressed() {
+            answerer.answer_in_turn(request, now, allowance, turn).await
+        } else {
+            answerer.answer_from_memory(request, now, allowance)
+        };
+        match answer {
             Some(answer) => answer,
             None => self.answer_from_disk(request, now, allowance).await,
         }

@@ -20,5 +20,5 @@ pub use parsed::{BasicResponse, ParseResponseError, ParsedResponse, ParsedSingle
 pub use preferred::{PreferredAlgorithm, preferred_algorithms};
 pub use request::{MAX_CERT_IDS, OcspRequest, RequestError, RequestSignature};
 pub use response::{
-    CertStatus, OcspResponseStatus, ResponseData, ResponseTemplate, SingleResponse, error_response,
+    CertStatus, OcspResponseStatus, ResponseData, ResponseTemplate, SingleResponse, Unsigned, error_response,
 };

@@ -10,9 +10,10 @@
 //! None names a CRL: each would be of no use once the next one came. The configuration refuses to have both.
 
 use super::decide::{Decision, Refusal, decide, decide_listed, not_revoked};
+use super::fresh::next_update;
 use super::kept::Ties;
 use super::tiers::{Beforehand, Outdated};
-use super::{Answer, Caching, Effort, Outcome, Work, next_update};
+use super::{Answer, Caching, Effort, Outcome, Work};
 use crate::ocsp::{CertIdRef, CertStatus, OcspResponseStatus, ResponseData, SingleResponse};
 use crate::signing::SignError;
 use crate::snapshot::{Key, Series, Signatory, Snapshot, WrittenCertIds};

@@ -6,10 +6,10 @@
 //! taken for asked again, what is missing is not taken for a stranger who came before, and nothing is counted.
 
 use super::presigned;
-use super::{Key, Responder, Snapshot};
+use super::{Responder, Snapshot};
 use crate::asn1::{tag, write_tlv};
 use crate::ocsp::{CertIdForm, CertIdForms};
-use crate::snapshot::{CertIds, Signatory, WrittenCertIds};
+use crate::snapshot::{CertIds, Key, Signatory, WrittenCertIds};
 use crate::store::StoreError;
 use crate::x509::{Certificate, SerialNumber, SignatureAlgorithm, UnixTime};
 

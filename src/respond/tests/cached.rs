@@ -175,6 +175,25 @@ fn t33_an_answer_that_is_stored_after_the_switch_is_as_old_as_its_snapshot() {
 }
 
 #[test]
+fn t33_an_answer_that_is_signed_after_the_switch_is_as_old_as_its_decision() {
+    let house = House::new();
+    let before = house.snapshot();
+    let request = house.one.about(&serial(7));
+    let begin = |snapshot| house.responder.begin_from_memory(snapshot, &request, now(), Allowance::ALL);
+    let Some(Begun::Unsigned(unsigned)) = begin(&before) else { panic!("there is nothing to sign") };
+    house.one.load(house.one.crl().revoking(serial(7), revoked(None)));
+    let late = unsigned.sign();
+    verified(&late, house.one.authority.certificate.public_key());
+    assert_eq!((late.cache, late.outcome.good), (CacheUse::Miss, 1));
+    // It was kept, and counts for nobody.
+    let answer = house.ask(7);
+    assert_eq!((answer.cache, answer.outcome.revoked), (CacheUse::Miss, 1));
+    let after = house.snapshot();
+    let Some(Begun::Answered(kept)) = begin(&after) else { panic!("it was not kept") };
+    assert_eq!((kept.cache, kept.body), (CacheUse::Hit, answer.body));
+}
+
+#[test]
 fn t20_t33_hold_and_release_through_complete_and_delta_crls_are_seen_at_once() {
     let house = House::new();
     let hold = revoked(Some(CrlReason::CertificateHold));
