@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Instant, SystemTime};
 
-/// Traces that wait to be sent: a country's municipalities. At some 2 KiB each.
+/// Traces that wait to be sent: a country's municipalities.
 pub const WAITING: usize = 2048;
 
 /// What is said of a span.
