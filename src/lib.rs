@@ -14,6 +14,7 @@
 //! | 3 | [`audit`] | what was answered, provable, without a profile of the citizens |
 //! | 3 | [`usage`] | who asked how often, for bills |
 //! | 3 | [`verifiers`] | who may ask |
+//! | 3 | [`traces`] | what taking CRLs in took, for an OpenTelemetry collector |
 //! | 2 | [`snapshot`] | what an answer is decided from, published through one pointer |
 //! | 1 | [`store`] | RocksDB: formats, rows, batches |
 //! | 1 | [`signing`] | keys that sign, signatures that are verified, hashes |
@@ -54,6 +55,7 @@ pub mod respond;
 pub mod signing;
 pub mod snapshot;
 pub mod store;
+pub mod traces;
 pub mod usage;
 pub mod verifiers;
 pub mod x509;

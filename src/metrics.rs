@@ -20,6 +20,7 @@ mod records;
 mod shed;
 mod signatures;
 mod totals;
+mod traces;
 mod vitals;
 
 pub use admission::{HandshakeCounters, RefusalCounters};
@@ -28,6 +29,7 @@ pub use records::{AuditMetrics, UsageMetrics};
 pub use shed::ShedCounters;
 pub use signatures::SignatureTally;
 pub use totals::Totals;
+pub use traces::TraceMetrics;
 pub use vitals::Vitals;
 
 use crate::ocsp::OcspResponseStatus;
@@ -182,6 +184,7 @@ pub struct Metrics {
     pub store_bytes: IntGauge,
     pub usage: Arc<UsageMetrics>,
     pub audit: Arc<AuditMetrics>,
+    pub traces: Arc<TraceMetrics>,
     pub vitals: Vitals,
     /// 1 while every issuer can answer; whoever renders the metrics says so first.
     pub ready: IntGauge,
@@ -293,6 +296,7 @@ impl Metrics {
             connections_open: families.gauge("http_connections_open", "Open connections of the OCSP listeners.")?,
             usage: Arc::new(UsageMetrics::new(&families)?),
             audit: Arc::new(AuditMetrics::new(&families)?),
+            traces: Arc::new(TraceMetrics::new(&families)?),
             vitals: Vitals::new(&families)?,
             store_bytes: families.gauge("store_bytes", "Octets of the store on disk.")?,
             ready: families.gauge("ocsp_ready",
@@ -429,6 +433,8 @@ mod tests {
             "tls_certificate_not_after_timestamp_seconds 0\n",
             "verifier_not_after_timestamp_seconds 0\n",
             "ocsp_ready 0\n",
+            "trace_spans_exported_total 0\n",
+            "trace_spans_dropped_total 0\n",
             concat!("ocsprey_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
         ] {
             assert!(text.contains(line), "{line}{text}");

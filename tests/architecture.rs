@@ -50,6 +50,7 @@ const MODULES: &[Module] = &[
     module("verifiers", 3, &["snapshot", "store", "signing", "ocsp", "x509", "asn1"]),
     module("audit", 3, &["snapshot", "store", "signing", "metrics", "clock", "ocsp", "x509"]),
     module("usage", 3, &["store", "metrics", "clock", "ocsp", "x509"]),
+    module("traces", 3, &["signing", "metrics"]),
     module("snapshot", 2, &["store", "signing", "ocsp", "x509", "asn1"]),
     module("store", 1, &["ocsp", "x509", "asn1"]),
     module("signing", 1, &["ocsp", "x509", "asn1"]),

@@ -53,13 +53,7 @@ impl Precautions {
     /// To be called before a CRL is taken in. That no copy can be made is told, and stops no CRL: a
     /// revocation must not wait for it.
     pub fn before(&mut self, store: &Store, manner: Manner, now: UnixTime) {
-        let is_due = match (manner, self.newest) {
-            (Manner::Rehearsed, _) => false,
-            (Manner::Forced, _) | (Manner::Guarded, None) => true,
-            // A clock that was put back shall not keep the next copy away.
-            (Manner::Guarded, Some(newest)) => now.since(newest) >= self.every || now < newest,
-        };
-        if self.keep == 0 || !is_due || store.scopes().is_ok_and(|scopes| scopes.is_empty()) {
+        if !self.is_due(store, manner, now) {
             return;
         }
         let started = Instant::now();
@@ -75,6 +69,17 @@ impl Precautions {
             }
             Err(why) => tracing::error!(reason = %why, "the store was not copied before a new CRL"),
         }
+    }
+
+    /// Whether a copy is to be made now.
+    pub fn is_due(&self, store: &Store, manner: Manner, now: UnixTime) -> bool {
+        let is_due = match (manner, self.newest) {
+            (Manner::Rehearsed, _) => false,
+            (Manner::Forced, _) | (Manner::Guarded, None) => true,
+            // A clock that was put back shall not keep the next copy away.
+            (Manner::Guarded, Some(newest)) => now.since(newest) >= self.every || now < newest,
+        };
+        self.keep != 0 && is_due && !store.scopes().is_ok_and(|scopes| scopes.is_empty())
     }
 
     fn forget_old(&self) {

@@ -13,6 +13,7 @@
 
 mod by_hand;
 mod sweep;
+mod traced;
 
 use super::Fault;
 use super::copies::Precautions;
@@ -34,6 +35,7 @@ use crate::metrics::{IssuerMetrics, Metrics};
 use crate::respond::Responder;
 use crate::snapshot::{Configured, Published, Snapshot};
 use crate::store::{Store, StoreError};
+use crate::traces::Tracer;
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -43,6 +45,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use sweep::Sweep;
 use tokio::sync::oneshot;
+use traced::Traces;
 
 /// How often files and folders are looked at: a new CRL is seen after half of this on average.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -158,13 +161,20 @@ pub(super) struct Intake {
     unpublished: Option<Instant>,
     /// The CRLs of it: whose, and when they arrived.
     unseen: Vec<(Arc<IssuerMetrics>, SystemTime)>,
+    traces: Traces,
     started: (Instant, SystemTime),
     last_retry: Instant,
     retry: Vec<Arrival>,
 }
 
 impl Intake {
-    pub fn new(shared: Arc<Shared>, config: Config, configured: Arc<Configured>) -> Self {
+    /// Each CRL's trace goes to `tracer`, where there is one.
+    pub fn new(
+        shared: Arc<Shared>,
+        config: Config,
+        configured: Arc<Configured>,
+        tracer: Option<Tracer>,
+    ) -> Self {
         let ingest = ingest(&shared, &config, &configured);
         let clock = shared.clock.clone();
         let sources = Sources::new(sources_of(&config), config.fetch, scratch(&config), clock);
@@ -184,6 +194,7 @@ impl Intake {
             precautions,
             unpublished: None,
             unseen: Vec::new(),
+            traces: Traces::new(tracer),
             started: (Instant::now(), SystemTime::now()),
             last_retry: Instant::now(),
             retry: Vec::new(),
@@ -301,6 +312,7 @@ impl Intake {
     fn take(&mut self, arrival: &Arrival, may_put_off: bool) -> Taken {
         let started = Instant::now();
         let mut arrived = SystemTime::now();
+        let mut steps = self.traces.steps(Manner::Guarded);
         let outcome = match self.sources.open(arrival) {
             Ok(None) => {
                 self.sources.conclude(arrival, Ok(None));
@@ -309,8 +321,8 @@ impl Intake {
             Ok(Some(content)) => {
                 // What lay there before the process began came with its beginning.
                 arrived = content.arrived.max(self.started.1);
-                self.precautions.before(&self.shared.store, Manner::Guarded, self.shared.clock.now());
-                self.ingest.refresh(content, Manner::Guarded)
+                self.take_precautions(Manner::Guarded, &mut steps);
+                self.ingest.refresh_timed(content, Manner::Guarded, &mut steps)
             }
             Err(why) => Err(Refused::Read(why)),
         };
@@ -324,6 +336,7 @@ impl Intake {
             }
             self.retry.push(arrival.clone());
         }
+        self.trace(Some(arrival), steps, (started, Instant::now()), &outcome);
         self.tell(&arrival.to_string(), &outcome, started, arrived);
         self.sources.conclude(arrival, outcome.as_ref().map(Some));
         Taken::Done
@@ -405,8 +418,10 @@ impl Intake {
         if self.unpublished.is_none() {
             return;
         }
+        let began = Instant::now();
         match self.shared.publish(&self.configured) {
             Ok(()) => {
+                self.traces.published(began, Instant::now());
                 self.unpublished = None;
                 let now = SystemTime::now();
                 for (metrics, arrived) in self.unseen.drain(..) {

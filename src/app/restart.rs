@@ -15,6 +15,7 @@ pub(super) fn tell_fixed(before: &Config, after: &Config) {
         ("response.refresh_threads", RefreshOptions::of(after) != RefreshOptions::of(before)),
         ("audit", after.audit != before.audit),
         ("usage", after.usage != before.usage),
+        ("telemetry", after.telemetry != before.telemetry),
         ("response.cache_size", after.response.cache_size != before.response.cache_size),
     ];
     for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {

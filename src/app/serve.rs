@@ -26,6 +26,7 @@ use crate::ingest::Manner;
 use crate::metrics::Metrics;
 use crate::respond::Responder;
 use crate::snapshot::{Published, Snapshot};
+use crate::traces::Exporter;
 use bytes::Bytes;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,7 +88,11 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let workers = workers::start(entrance, count, &answering, &records, &shutdown)?;
 
     let (commands, inbox) = channel();
-    let intake = Intake::new(Arc::clone(&shared), config.clone(), configured);
+    let traces = config.telemetry.as_ref();
+    let traces = traces.map(|to| Exporter::start(&to.traces, Arc::clone(&shared.metrics.traces))).transpose();
+    let (tracer, exporter) =
+        traces.map_err(|why| AppError::System { what: "the thread that sends traces", why })?.unzip();
+    let intake = Intake::new(Arc::clone(&shared), config.clone(), configured, tracer);
     let intake = std::thread::Builder::new()
         .name("intake".to_owned())
         .spawn(move || {
@@ -114,6 +119,9 @@ pub fn serve(config: &Config, ready: impl FnOnce()) -> Result<(), AppError> {
     let _ = commands.send(Command::Stop);
     drop(commands);
     intake.join().map_err(|_| AppError::Ended("the intake"))?;
+    if let Some(exporter) = exporter {
+        exporter.end();
+    }
     tracing::info!("ended");
     Ok(())
 }

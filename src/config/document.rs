@@ -44,6 +44,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("usage", "day_begins"),
     ("usage", "keep"),
     ("usage", "names_per_day"),
+    ("telemetry", "traces"),
     ("audit", "path"),
     ("audit", "key"),
     ("audit", "pseudonym_keys"),

@@ -13,6 +13,7 @@
 
 mod document;
 mod read;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -22,6 +23,7 @@ pub use crate::audit::{KeyPeriod, WhenFull};
 pub use crate::http::{ClientCertificates, OldestTls};
 pub use crate::ingest::{FetchOptions, Guard};
 pub use crate::snapshot::{Covers, CrlReferences, NoncePolicy, Unlisted};
+pub use telemetry::TelemetryConfig;
 pub use verifiers::{CertificateConfig, RightsConfig, VerifierConfig, VerifiersConfig, registry};
 
 use crate::ocsp::{CertIdForm, CertIdForms};
@@ -50,6 +52,8 @@ pub struct Config {
     pub audit: Option<AuditConfig>,
     /// `[usage]`; `None`: nothing is counted for bills.
     pub usage: Option<UsageConfig>,
+    /// `[telemetry]`; `None`: no traces are exported.
+    pub telemetry: Option<TelemetryConfig>,
     /// At least one.
     pub issuers: Vec<IssuerConfig>,
     /// `None`: everybody may ask.

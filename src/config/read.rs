@@ -5,6 +5,7 @@
 
 mod records;
 mod sections;
+mod telemetry;
 mod tls;
 mod verifiers;
 
@@ -95,6 +96,9 @@ impl Walk<'_> {
         let audit = audit.map(|section| self.audit(section));
         let usage = top.take("usage").and_then(|field| self.table(&field, "usage.", "[usage]"));
         let usage = usage.map(|section| self.usage(section));
+        let telemetry =
+            top.take("telemetry").and_then(|field| self.table(&field, "telemetry.", "[telemetry]"));
+        let telemetry = telemetry.map(|section| self.telemetry(section));
         let sections = match top.take("issuer") {
             None => Vec::new(),
             Some(field) => field.sections(&mut self.problems, "[[issuer]]", issuer_path),
@@ -125,6 +129,7 @@ impl Walk<'_> {
             fetch,
             audit,
             usage,
+            telemetry,
             issuers,
             verifiers,
         };

@@ -6,6 +6,7 @@ mod files;
 mod records;
 mod sections;
 mod signers;
+mod telemetry;
 mod tls;
 mod verifiers;
 
@@ -127,6 +128,7 @@ fn contract_3_every_key_of_the_contract_is_understood() {
         },
         audit: None,
         usage: None,
+        telemetry: None,
         issuers: vec![IssuerConfig {
             name: "user-authentication".into(),
             certificate: at("auth-ca.pem"),
@@ -221,7 +223,7 @@ fn contract_3_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() 
     assert_eq!(
         problems_above("[logging]\n"),
         [
-            "line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, audit, usage, issuer, verifiers)"
+            "line 1, logging: unknown key (known here: server, admin, store, response, guard, fetch, audit, usage, telemetry, issuer, verifiers)"
         ]
     );
     assert_eq!(

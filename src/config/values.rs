@@ -175,6 +175,36 @@ pub(super) fn crl_source(text: &str, folder: &Path) -> Result<CrlSource, Wrong> 
     Ok(if text.ends_with('/') || path.is_dir() { CrlSource::Folder(path) } else { CrlSource::File(path) })
 }
 
+/// Where a collector takes traces. It stands in the log when nobody does.
+pub(super) fn collector(text: &str) -> Result<String, Wrong> {
+    let hint = "write it like \"http://127.0.0.1:4318/v1/traces\"";
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return wrong(format!("\"{text}\" is not a URL"), hint);
+    };
+    if !["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web)) {
+        return wrong(
+            format!("traces are not sent over {scheme}:"),
+            "use http:// or https://: OTLP over HTTP, in JSON",
+        );
+    }
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if authority.contains('@') || path.contains(['?', '#']) {
+        let hint = "what a collector wants to know beside is for one on this machine to add";
+        return wrong("is more than a host, a port and a path", hint);
+    }
+    let is_whole = |uri: &ureq::http::Uri| {
+        let has_port = authority.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
+        uri.host().is_some_and(|host| !host.is_empty()) && uri.port().is_some() == has_port
+    };
+    if !text.parse().is_ok_and(|uri| is_whole(&uri)) {
+        return wrong(format!("\"{text}\" is not a URL"), hint);
+    }
+    if path.is_empty() {
+        return wrong("names no path", format!("collectors have one for traces: {hint}"));
+    }
+    Ok(text.into())
+}
+
 /// A Name as RFC 4514 writes it: its DER.
 pub(super) fn name(text: &str) -> Result<Vec<u8>, Wrong> {
     let general = if text.contains("://") { None } else { crate::cli::distribution_point(text) };

@@ -7,12 +7,15 @@
 use super::Refused;
 use super::gather::{Gathered, Gathering};
 use super::guard::{Alarm, Before, Guard, Manner};
-use super::judge::{Judge, Judged, Share};
+use super::judge::{CrlAuthority, Judge, Judged, Share};
+use super::sort::Sorter;
+use super::steps::{Step, Steps, With};
 use super::succession::{Standing, check_signer, standing};
 use super::taken_back::check_barred;
 use crate::snapshot::IssuerIndex;
 use crate::store::{Durability, Replacement, ScopeChange, ScopeKey, Sketching, Store, StoreError};
 use crate::x509::UnixTime;
+use crate::x509::crl::CrlHeader;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
@@ -128,11 +131,20 @@ impl Ingest {
     ///
     /// # Errors
     /// Why it is refused; nothing changed then.
-    pub fn ingest_as(&self, mut source: impl Read, manner: Manner) -> Result<Report, Refused> {
+    pub fn ingest_as(&self, source: impl Read, manner: Manner) -> Result<Report, Refused> {
+        self.ingest_timed(source, manner, &mut Steps::untimed())
+    }
+
+    fn ingest_timed(
+        &self,
+        mut source: impl Read,
+        manner: Manner,
+        steps: &mut Steps,
+    ) -> Result<Report, Refused> {
         if manner == Manner::Rehearsed {
             return self.judge.rehearse(source, Some(&self.store), &self.guard);
         }
-        let report = self.read(&mut source, manner, Pass::Only)?;
+        let report = self.read(&mut source, manner, Pass::Only, steps)?;
         // Sorted entries are always enough.
         report.ok_or_else(|| Refused::Read(io::ErrorKind::Other.into()))
     }
@@ -142,22 +154,41 @@ impl Ingest {
     ///
     /// # Errors
     /// As there.
-    pub fn refresh(&self, mut source: impl Read + Seek, manner: Manner) -> Result<Report, Refused> {
+    pub fn refresh(&self, source: impl Read + Seek, manner: Manner) -> Result<Report, Refused> {
+        self.refresh_timed(source, manner, &mut Steps::untimed())
+    }
+
+    /// As [`Ingest::refresh`], and `steps` is told what is begun.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn refresh_timed(
+        &self,
+        mut source: impl Read + Seek,
+        manner: Manner,
+        steps: &mut Steps,
+    ) -> Result<Report, Refused> {
         // A pipe is read once.
         if let Ok(begin) = source.stream_position()
             && manner != Manner::Rehearsed
         {
-            if let Some(report) = self.read(&mut source, manner, Pass::First)? {
+            if let Some(report) = self.read(&mut source, manner, Pass::First, steps)? {
                 return Ok(report);
             }
             source.seek(SeekFrom::Start(begin))?;
         }
-        self.ingest_as(source, manner)
+        self.ingest_timed(source, manner, steps)
     }
 
     /// `None`: the entries are needed in order, and were not kept.
-    fn read(&self, source: &mut impl Read, manner: Manner, pass: Pass) -> Result<Option<Report>, Refused> {
-        let judged = self.judge.judge_with(source, |header, sole, sorter| {
+    fn read(
+        &self,
+        source: &mut impl Read,
+        manner: Manner,
+        pass: Pass,
+        steps: &mut Steps,
+    ) -> Result<Option<Report>, Refused> {
+        let gather = |header: &CrlHeader, sole: Option<&CrlAuthority>, sorter: Sorter| {
             let Some(sole) = sole else { return Ok(Gathering::Sorting(sorter)) };
             let (octets, this_update) = (header.entries_octets, header.this_update);
             let sketching = self.store.sketching(sole.number, octets, this_update, sole.retention)?;
@@ -165,7 +196,8 @@ impl Ingest {
                 (Sketching::Instead(sketch), Pass::Only) => Gathering::Both(sorter, sketch),
                 (sketching, _) => Gathering::new(sketching, sorter),
             })
-        })?;
+        };
+        let judged = self.judge.judge_with(source, gather, steps)?;
         check_signer(&self.store, &judged)?;
         let Judged { report, delta_base, shares, .. } = judged;
         let (mut outcomes, mut replacements, mut befores) = (Vec::new(), Vec::new(), Vec::new());
@@ -185,7 +217,12 @@ impl Ingest {
                     // It is the only share, so nothing was done yet. A delta CRL takes the place of another list.
                     Gathered::Summed(_) if delta_base.is_some() => return Ok(None),
                     Gathered::Summed(sketch) => {
-                        let approve = |change: &ScopeChange| self.approve(manner, &before, change);
+                        steps.begin(Step::Compare(With::Sums));
+                        let approve = |change: &ScopeChange| {
+                            self.approve(manner, &before, change)?;
+                            steps.begin(Step::Commit);
+                            Ok(())
+                        };
                         let durability = self.durability;
                         let change =
                             self.store.refresh_scope_if(draft, retention, sketch, durability, approve)?;
@@ -200,9 +237,12 @@ impl Ingest {
         }
         let mut changes = Vec::new();
         if !replacements.is_empty() {
+            steps.begin(Step::Compare(With::Entries));
             changes = self.store.replace_scopes_if(replacements, self.durability, |changes| {
                 let mut both = befores.iter().zip(changes);
-                both.try_for_each(|(before, change)| self.approve(manner, before, change))
+                both.try_for_each(|(before, change)| self.approve(manner, before, change))?;
+                steps.begin(Step::Commit);
+                Ok(())
             })?;
         }
         let mut changes = changes.into_iter();

@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "what comes is stamped with the time of its coming")]
 
 use super::sort::unnamed_file;
+use super::steps::{Step, Timed};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -62,6 +63,14 @@ pub(super) struct Download {
 /// The end of a fetch: `None` where the server said that nothing changed.
 pub(super) type Fetched = io::Result<Option<Download>>;
 
+/// The same, of which URL, and when.
+#[derive(Debug)]
+pub(super) struct End {
+    pub url: String,
+    pub fetched: Fetched,
+    pub timed: Timed,
+}
+
 /// The fetches under way.
 #[derive(Debug)]
 pub(super) struct Fetches {
@@ -69,8 +78,8 @@ pub(super) struct Fetches {
     options: FetchOptions,
     scratch: PathBuf,
     places: Places,
-    ends: Sender<(String, Fetched)>,
-    ended: Receiver<(String, Fetched)>,
+    ends: Sender<End>,
+    ended: Receiver<End>,
 }
 
 /// How many fetches are under way, those of an older configuration included.
@@ -120,25 +129,30 @@ impl Fetches {
         let Some(place) = self.places.take() else { return false };
         let (agent, options) = (self.agent.clone(), self.options);
         let (scratch, ends, name) = (self.scratch.clone(), self.ends.clone(), url.to_owned());
+        let began = Instant::now();
+        let end = move |url, fetched| {
+            let timed = Timed { step: Step::Fetch, began, ended: Instant::now() };
+            End { url, fetched, timed }
+        };
         let fetch = move || {
             let fetched = fetch(&agent, &name, &known, &options, &scratch);
             drop(place);
             // Nobody waits for it any more after a reload.
-            let _ = ends.send((name, fetched));
+            let _ = ends.send(end(name, fetched));
         };
         match std::thread::Builder::new().name("fetch".to_owned()).spawn(fetch) {
             Ok(_) => true,
-            Err(why) => self.ends.send((url.to_owned(), Err(why))).is_ok(),
+            Err(why) => self.ends.send(end(url.to_owned(), Err(why))).is_ok(),
         }
     }
 
     /// A fetch that has ended, if there is one.
-    pub fn take_ended(&self) -> Option<(String, Fetched)> {
+    pub fn take_ended(&self) -> Option<End> {
         self.ended.try_recv().ok()
     }
 
     /// The next fetch that ends. Only for whoever knows that one is under way.
-    pub fn wait_for_end(&self) -> Option<(String, Fetched)> {
+    pub fn wait_for_end(&self) -> Option<End> {
         self.ended.recv_timeout(self.options.timeout + CONNECT).ok()
     }
 }

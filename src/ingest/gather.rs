@@ -19,6 +19,11 @@ pub trait Gather {
     /// When memory is full and the disk refuses.
     fn take(&mut self, entry: PackedEntry) -> Result<(), SortError>;
 
+    /// Whether there is anything to do at the end.
+    fn is_sorting(&self) -> bool {
+        true
+    }
+
     /// All of them.
     ///
     /// # Errors
@@ -81,6 +86,10 @@ impl Gather for Gathering {
                 Ok(())
             }
         }
+    }
+
+    fn is_sorting(&self) -> bool {
+        !matches!(self, Self::Summing(_))
     }
 
     fn finish(self) -> Result<Gathered, SortError> {

@@ -12,6 +12,7 @@ use super::apply::{Outcome, Report};
 use super::gather::Gather;
 use super::read::{CrlContent, IssuerEntries, read_crl};
 use super::sort::{SortedEntries, Sorter};
+use super::steps::{Step, Steps};
 use crate::clock::Clock;
 use crate::signing::{StreamVerifier, VerifyError, sha256};
 use crate::snapshot::{Issuer, IssuerIndex};
@@ -149,7 +150,7 @@ impl Judge {
     /// # Errors
     /// Why it is not to be believed.
     pub fn judge(&self, source: impl Read) -> Result<Judged, Refused> {
-        self.judge_with(source, |_, _, sorter| Ok(sorter))
+        self.judge_with(source, |_, _, sorter| Ok(sorter), &mut Steps::untimed())
     }
 
     /// As [`Judge::judge`]. `gather` says what takes the entries of each issuer that the CRL may speak for: given
@@ -158,10 +159,11 @@ impl Judge {
         &self,
         source: impl Read,
         gather: impl Fn(&CrlHeader, Option<&CrlAuthority>, Sorter) -> Result<G, Refused>,
+        steps: &mut Steps,
     ) -> Result<Judged<G::Gathered>, Refused> {
         let now = self.clock.now();
         let mut chosen = None;
-        let content = read_crl(source, |header| {
+        let accept = |header: &CrlHeader| {
             let CrlIssuer { name, speaks_for } = self.crl_issuer(header)?;
             let sole = match speaks_for[..] {
                 [(_, known)] => Some(&known.authority),
@@ -175,7 +177,9 @@ impl Judge {
             let wanted = speaks_for.iter().map(want).collect::<Result<_, Refused>>()?;
             chosen = Some((name, speaks_for, self.check_times(header, now)?));
             Ok(wanted)
-        })?;
+        };
+        let content = read_crl(source, accept, steps)?;
+        steps.begin(Step::Verify);
         // Whoever reads a CRL to its end has accepted its header.
         let (name, speaks_for, next_update) = chosen.ok_or(Refused::NoNextUpdate)?;
         let CrlContent { header, trailer, verifier, sha256, entries, .. } = content;

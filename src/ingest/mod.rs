@@ -22,6 +22,7 @@ mod retire;
 mod schedule;
 pub mod sort;
 mod sources;
+mod steps;
 mod succession;
 mod taken_back;
 #[cfg(test)]
@@ -36,4 +37,5 @@ pub use read::{CrlContent, IssuerEntries, read_crl};
 pub use refused::Refused;
 pub use retire::{EVERYTHING, NotRetired, Retired, retire};
 pub use sources::{Arrival, Content, Source, SourceReport, Sources};
+pub use steps::{Step, Steps, Timed, With};
 pub use taken_back::bar;

@@ -3,6 +3,7 @@
 use super::Refused;
 use super::gather::Gather;
 use super::sort::SortedEntries;
+use super::steps::{Step, Steps};
 use crate::signing::{Sha256Stream, StreamVerifier};
 use crate::x509::crl::{Armor, CrlEntry, CrlError, CrlHeader, CrlParser, CrlTrailer, CrlVisitor};
 use crate::x509::{PackedEntry, SignatureAlgorithm, canonical_name};
@@ -35,13 +36,16 @@ pub struct IssuerEntries<E = SortedEntries> {
 /// Reads a CRL in DER or PEM from `source` in one pass. `accept` sees the header before any entry is
 /// read, so that a CRL of a stranger costs nothing; it gives the canonical names of the certificate issuers
 /// whose entries are wanted, each with what is to take them. Those of others are only counted.
+/// `steps` is told what is begun.
 ///
 /// # Errors
 /// When it cannot be read, is not a whole CRL, or `accept` refuses it.
 pub fn read_crl<G: Gather>(
     mut source: impl Read,
     accept: impl FnMut(&CrlHeader) -> Result<Vec<(Vec<u8>, G)>, Refused>,
+    steps: &mut Steps,
 ) -> Result<CrlContent<G::Gathered>, Refused> {
+    steps.begin(Step::Read);
     let mut armor = Armor::new();
     let mut parser = CrlParser::new();
     let mut reading = Reading {
@@ -72,6 +76,9 @@ pub fn read_crl<G: Gather>(
         // It is the hash that was signed.
         None => verifier.sha256().ok_or(CrlError::Version)?,
     };
+    if reading.issuers.iter().any(|one| one.gather.is_sorting()) {
+        steps.begin(Step::Sort);
+    }
     let mut entries = Vec::with_capacity(reading.issuers.len());
     for Wanted { gather, count, .. } in reading.issuers {
         entries.push(IssuerEntries { entries: gather.finish()?, count });

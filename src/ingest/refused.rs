@@ -120,6 +120,43 @@ impl Refused {
         Self::DeltaBeforeBase { base: super::judge::hexadecimal(base) }
     }
 
+    /// One word for programs. Unlike the text it holds nothing of the CRL, nor of its source.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Read(_) => "read",
+            Self::Armor(_) => "armor",
+            Self::Crl(_) => "crl",
+            Self::Algorithm(_) => "algorithm",
+            Self::ForeignIssuer { .. } => "foreign_issuer",
+            Self::ForeignKey { .. } => "foreign_key",
+            Self::KeyUsage { .. } => "key_usage",
+            Self::Signature { .. } => "signature",
+            Self::Unverifiable(_) => "unverifiable",
+            Self::Future { .. } => "future",
+            Self::NoNextUpdate => "no_next_update",
+            Self::TimesCrossed { .. } => "times_crossed",
+            Self::NumberRolledBack { .. } => "number_rolled_back",
+            Self::TimeRolledBack { .. } => "time_rolled_back",
+            Self::SameNumberOtherContent { .. } => "same_number_other_content",
+            Self::ScopeRetired => "scope_retired",
+            Self::TakenBack => "taken_back",
+            Self::NumberMissing { .. } => "number_missing",
+            Self::DeltaWithoutNumber => "delta_without_number",
+            Self::DeltaBeforeBase { .. } => "delta_before_base",
+            Self::DeltaBaseTooNew { .. } => "delta_base_too_new",
+            Self::Guard(Alarm::Shrunk { .. }) => "shrunk",
+            Self::Guard(Alarm::MassRelease { .. }) => "mass_release",
+            Self::Guard(Alarm::MassWithdrawal { .. }) => "mass_withdrawal",
+            Self::NotIndirect { .. } => "not_indirect",
+            Self::SignerRevoked => "signer_revoked",
+            Self::AttributeCertificates => "attribute_certificates",
+            Self::Sort(_) => "sort",
+            Self::Unsorted { .. } => "unsorted",
+            Self::Store(_) => "store",
+        }
+    }
+
     /// Whether the same octets may be accepted later: the fault is ours, the clock has to come up, or
     /// the CRL that a delta CRL builds on has to come first.
     #[must_use]

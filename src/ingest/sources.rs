@@ -8,8 +8,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "polling is paced by elapsed time, not by the date")]
 
-use super::fetch::{FetchOptions, Fetched, Fetches, Places, Validators};
-use super::{Refused, Report, schedule};
+use super::fetch::{End, FetchOptions, Fetched, Fetches, Places, Validators};
+use super::{Refused, Report, Timed, schedule};
 use crate::clock::Clock;
 use crate::x509::UnixTime;
 use std::collections::HashMap;
@@ -138,6 +138,8 @@ struct Url {
     next_update: Option<UnixTime>,
     /// What came, until it is opened.
     ended: Option<Fetched>,
+    /// When it came.
+    timed: Option<Timed>,
 }
 
 /// All sources, and what was taken from them so far.
@@ -198,8 +200,8 @@ impl Sources {
     /// What is new, in order of source and name. Each arrival is to be opened with [`Sources::open`]
     /// and its end told with [`Sources::conclude`]. Never waits for a server.
     pub fn look(&mut self) -> Vec<Arrival> {
-        while let Some((url, fetched)) = self.fetches.take_ended() {
-            self.take_end(&url, fetched);
+        while let Some(end) = self.fetches.take_ended() {
+            self.take_end(end);
         }
         let now = self.clock.now();
         let mut arrivals = Vec::new();
@@ -249,8 +251,8 @@ impl Sources {
     pub fn look_and_wait(&mut self) -> Vec<Arrival> {
         let mut arrivals = self.look();
         while self.urls.values().any(|url| url.is_under_way) {
-            let Some((url, fetched)) = self.fetches.wait_for_end() else { break };
-            self.take_end(&url, fetched);
+            let Some(end) = self.fetches.wait_for_end() else { break };
+            self.take_end(end);
             // Its place is free for the next one. Files are as they were found the first time.
             for arrival in self.look() {
                 if !arrivals.contains(&arrival) {
@@ -267,13 +269,14 @@ impl Sources {
         self.urls.values().any(|url| !url.was_tried)
     }
 
-    fn take_end(&mut self, name: &str, fetched: Fetched) {
+    fn take_end(&mut self, End { url, fetched, timed }: End) {
         // One of an older configuration is nobody's.
-        let Some(url) = self.urls.get_mut(name) else { return };
+        let Some(url) = self.urls.get_mut(&url) else { return };
         url.is_under_way = false;
         url.was_tried = true;
         url.failures = if fetched.is_err() { url.failures.saturating_add(1) } else { 0 };
         url.ended = Some(fetched);
+        url.timed = Some(timed);
     }
 
     fn look_at(&mut self, path: &Path, arrivals: &mut Vec<Arrival>) {
@@ -325,6 +328,15 @@ impl Sources {
                 url.known = download.validators;
                 Ok(Some(Content { octets: download.file, arrived: download.arrived }))
             }
+        }
+    }
+
+    /// When an arrival was fetched, or was to be; `None` where it is a file.
+    #[must_use]
+    pub fn fetched(&self, arrival: &Arrival) -> Option<Timed> {
+        match arrival {
+            Arrival::File(_) => None,
+            Arrival::Url(url) => self.urls.get(url)?.timed,
         }
     }
 
@@ -423,6 +435,7 @@ impl Url {
             failures: 0,
             next_update: None,
             ended: None,
+            timed: None,
         }
     }
 }

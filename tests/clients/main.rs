@@ -30,4 +30,5 @@ mod sample_configuration;
 mod signers;
 mod support;
 mod sweep;
+mod traces;
 mod urls;

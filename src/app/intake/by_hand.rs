@@ -9,7 +9,7 @@ use super::super::retiring::drop_scope;
 use super::super::rollback::{NotTakenBack, Source, take_back};
 use super::{Intake, Ordered, SUBMITTED, Submitted};
 use crate::http::{DropOrder, Order, Refusal, RollbackOrder};
-use crate::ingest::{Arrival, EVERYTHING, Manner, NotRetired, Report, scope_text};
+use crate::ingest::{Arrival, EVERYTHING, Manner, NotRetired, Report, Step, scope_text};
 use crate::snapshot::Issuer;
 use crate::store::{ScopeKey, StoreError};
 use serde_json::{Value, json};
@@ -51,11 +51,16 @@ impl Intake {
 
     fn submit(&mut self, submitted: &Submitted) -> Result<Value, Refusal> {
         let started = Instant::now();
-        self.precautions.before(&self.shared.store, submitted.manner, self.shared.clock.now());
-        let taken = self.ingest.refresh(Cursor::new(&submitted.crl), submitted.manner);
+        let mut steps = self.traces.steps(submitted.manner);
+        self.take_precautions(submitted.manner, &mut steps);
+        let taken = self.ingest.refresh_timed(Cursor::new(&submitted.crl), submitted.manner, &mut steps);
         // Whoever brought it throws it away once it is reported.
-        let outcome = taken.and_then(|report| Ok(self.ingest.settle().map(|()| report)?));
+        let outcome = taken.and_then(|report| {
+            steps.begin(Step::Sync);
+            Ok(self.ingest.settle().map(|()| report)?)
+        });
         if submitted.manner != Manner::Rehearsed {
+            self.trace(None, steps, (started, Instant::now()), &outcome);
             self.tell(SUBMITTED, &outcome, started, submitted.arrived);
         }
         if let Ok(report) = &outcome

@@ -146,3 +146,32 @@ fn f21_a_delta_crl_as_large_as_the_complete_one_is_a_list_of_its_own() {
     let Ok(Outcome::Applied(change)) = taken else { panic!("{taken:?}") };
     assert_eq!((change.added, passes), (1001, 2));
 }
+
+/// The steps as they were, and whether it was taken in.
+fn steps(house: &House, octets: &[u8], manner: Manner) -> (Vec<Step>, bool) {
+    let mut steps = Steps::timed();
+    let taken = house.ingest.refresh_timed(Cursor::new(octets), manner, &mut steps);
+    let ended = steps.end(std::time::Instant::now());
+    (ended.iter().map(|timed| timed.step).collect(), taken.is_ok())
+}
+
+#[test]
+fn its_steps_are_told_and_what_is_refused_is_so_in_the_last() {
+    use Step::{Commit, Compare, Read, Sort, Verify};
+    let (sums, rows) = (Compare(With::Sums), Compare(With::Entries));
+    let ca = authority();
+    let house = House::of(&ca);
+    let signed = |number, entries: &[_]| sign(&crl(&ca, number, entries), &ca);
+    let first = signed(1, &entries(0, 1000));
+    assert_eq!(steps(&house, &first, Manner::Guarded), (vec![Read, Sort, Verify, rows, Commit], true));
+    // Held already: there is nothing to compare.
+    assert_eq!(steps(&house, &first, Manner::Guarded), (vec![Read, Verify], true));
+    let like = signed(2, &entries(10, 1010));
+    assert_eq!(steps(&house, &like, Manner::Guarded), (vec![Read, Verify, sums, Commit], true));
+    let twice = vec![Read, Verify, sums, Read, Sort, Verify, rows];
+    let other = signed(3, &entries(2000, 3000));
+    assert_eq!(steps(&house, &other, Manner::Guarded), (twice.clone(), false), "the guard refuses it");
+    assert_eq!(steps(&house, &other, Manner::Forced), ([twice, vec![Commit]].concat(), true));
+    assert_eq!(steps(&house, &first, Manner::Guarded), (vec![Read, Verify], false), "rolled back");
+    assert_eq!(steps(&house, &other[..99], Manner::Guarded), (vec![Read], false));
+}
