@@ -156,6 +156,8 @@ pub(super) struct Intake {
     precautions: Precautions,
     /// Something is in the store that is not published yet, since then.
     unpublished: Option<Instant>,
+    /// How often that was tried in vain.
+    tries: u32,
     /// The CRLs of it: whose, and when they arrived.
     unseen: Vec<(Arc<IssuerMetrics>, SystemTime)>,
     started: (Instant, SystemTime),
@@ -183,6 +185,7 @@ impl Intake {
             signer_life: SignerLife::default(),
             precautions,
             unpublished: None,
+            tries: 0,
             unseen: Vec::new(),
             started: (Instant::now(), SystemTime::now()),
             last_retry: Instant::now(),
@@ -408,6 +411,7 @@ impl Intake {
         match self.shared.publish(&self.configured) {
             Ok(()) => {
                 self.unpublished = None;
+                self.tries = 0;
                 let now = SystemTime::now();
                 for (metrics, arrived) in self.unseen.drain(..) {
                     // A clock that was put back is no reason for a negative time.
@@ -415,7 +419,14 @@ impl Intake {
                     metrics.crl_visible.observe(took.as_secs_f64());
                 }
             }
-            Err(why) => tracing::error!(reason = %why, "the new state cannot be published"),
+            // The first, the second, the fourth, … failure: a disk may be full for hours.
+            Err(why) => {
+                self.tries = self.tries.saturating_add(1);
+                if self.tries.is_power_of_two() {
+                    let count = self.tries;
+                    tracing::error!(count, reason = %why, "the new state cannot be published; trying again");
+                }
+            }
         }
     }
 

@@ -36,7 +36,7 @@ impl Intake {
         let _ = ordered.answer.send(result);
     }
 
-    /// Visible before it is reported.
+    /// On the disk and visible before it is reported.
     fn seen(&mut self, result: Result<Value, Refusal>) -> Result<Value, Refusal> {
         self.publish_now();
         self.show();
@@ -52,9 +52,9 @@ impl Intake {
     fn submit(&mut self, submitted: &Submitted) -> Result<Value, Refusal> {
         let started = Instant::now();
         self.precautions.before(&self.shared.store, submitted.manner, self.shared.clock.now());
-        let taken = self.ingest.refresh(Cursor::new(&submitted.crl), submitted.manner);
-        // Whoever brought it throws it away once it is reported.
-        let outcome = taken.and_then(|report| Ok(self.ingest.settle().map(|()| report)?));
+        // Whoever brought it throws it away once it is reported, which is not before `seen` had it on the disk. A
+        // disk that refuses then leaves it unpublished, and to be published: not forgotten.
+        let outcome = self.ingest.refresh(Cursor::new(&submitted.crl), submitted.manner);
         if submitted.manner != Manner::Rehearsed {
             self.tell(SUBMITTED, &outcome, started, submitted.arrived);
         }
