@@ -11,6 +11,10 @@ use super::format::usage::{decode_count, decode_key, encode_key};
 use super::scope::{IssuerNumber, VerifierNumber};
 use rocksdb::WriteBatch;
 
+/// Octets of a name on whose behalf a verifier asks. A longer one is refused, so that whoever lets a request in,
+/// bills it and puts it on record calls it by the same name.
+pub const LONGEST_NAME: usize = 64;
+
 /// What was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
