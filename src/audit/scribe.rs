@@ -39,9 +39,10 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Octets that are appended before they are committed whatever the time.
 const MOST_PENDING: usize = 4 << 20;
-/// How often a closing log is tried to be written, a fifth of a second apart.
+/// How often a closing log is tried to be written, and how far apart: five seconds in all.
 const LAST_TRIES: u32 = 25;
-/// How often the newest head is said in the log.
+const TRY_EVERY: Duration = Duration::from_millis(200);
+/// How often the newest head is said in the log, and keys are looked through.
 const SAY_EVERY: i64 = 3600;
 
 /// Where records come from and go to.
@@ -349,7 +350,7 @@ impl Scribe {
                 break;
             }
             tries += u32::from(!is_done);
-            std::thread::park_timeout(LOOK_EVERY);
+            std::thread::park_timeout(if is_done { LOOK_EVERY } else { TRY_EVERY });
         }
         let lost: u64 = self.queues.iter().map(|queue| queue.len() as u64).sum();
         self.count_gap(Cause::NoRoom, lost);
