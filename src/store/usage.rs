@@ -143,6 +143,18 @@ impl Store {
         Ok(())
     }
 
+    /// Whether anything was counted of this day.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn has_usage_of(&self, day: u32) -> Result<bool, StoreError> {
+        if self.db.rocks().cf_handle(Family::Usage.name()).is_none() {
+            return Ok(false);
+        }
+        let rows = self.db.rows_here_and_there(Family::Usage, &day.to_be_bytes())?;
+        Ok(rows.current().is_some())
+    }
+
     /// Takes away what was counted before `day`.
     ///
     /// # Errors
