@@ -3,7 +3,8 @@
 //!
 //! Copies before new CRLs (`store.checkpoints`) lie in `checkpoints/` below the store, linked and not copied: what they
 //! take of the disk is what the store has rewritten since. One is made before the first CRL of a period
-//! (`store.checkpoint_every`), and before every CRL that is forced past the guard.
+//! (`store.checkpoint_every`), and before every CRL that is forced past the guard. They are called by the time, and in the
+//! order in which they were made: where the clock was put back, a name is the second after the newest one.
 
 #![expect(clippy::disallowed_methods, reason = "reports say how long the work took")]
 
@@ -34,7 +35,10 @@ pub(super) struct Precautions {
     keep: usize,
     /// Seconds.
     every: i64,
+    /// By its name.
     newest: Option<UnixTime>,
+    /// When the last one was made.
+    made: Option<UnixTime>,
 }
 
 impl Precautions {
@@ -42,7 +46,7 @@ impl Precautions {
         let folder = kept_in(config);
         let newest = checkpoints(&folder).last().map(|(time, _)| *time);
         let every = i64::try_from(config.store.checkpoint_every.as_secs()).unwrap_or(i64::MAX);
-        Self { folder, keep: config.store.checkpoints, every, newest }
+        Self { folder, keep: config.store.checkpoints, every, newest, made: newest }
     }
 
     /// Where they lie.
@@ -57,12 +61,13 @@ impl Precautions {
             return;
         }
         let started = Instant::now();
-        // Two in one second have names of two seconds.
-        let at = if self.newest == Some(now) { now.plus(1) } else { now };
+        // Two in one second have names of two seconds; and by an older name than the others' it would be the first
+        // to be forgotten, and the last to be gone back to.
+        let at = self.newest.map_or(now, |newest| now.max(newest.plus(1)));
         let path = self.folder.join(file_stamp(at));
         match store.checkpoint(&path) {
             Ok(()) => {
-                self.newest = Some(at);
+                (self.newest, self.made) = (Some(at), Some(now));
                 let seconds = started.elapsed().as_secs_f64();
                 tracing::info!(path = %path.display(), seconds, "the store was copied before new CRLs come in");
                 self.forget_old();
@@ -73,11 +78,11 @@ impl Precautions {
 
     /// Whether a copy is to be made now.
     pub fn is_due(&self, store: &Store, manner: Manner, now: UnixTime) -> bool {
-        let is_due = match (manner, self.newest) {
+        let is_due = match (manner, self.made) {
             (Manner::Rehearsed, _) => false,
             (Manner::Forced, _) | (Manner::Guarded, None) => true,
             // A clock that was put back shall not keep the next copy away.
-            (Manner::Guarded, Some(newest)) => now.since(newest) >= self.every || now < newest,
+            (Manner::Guarded, Some(made)) => now.since(made) >= self.every || now < made,
         };
         self.keep != 0 && is_due && !store.scopes().is_ok_and(|scopes| scopes.is_empty())
     }
@@ -215,6 +220,9 @@ pub fn take_back_in_store(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signing::KeyKind;
+    use crate::signing::test_pki::{Authority, now};
+    use crate::snapshot::test_setting::{Crl, DAY, Setting};
 
     fn names(folder: &Path) -> Vec<String> {
         checkpoints(folder)
@@ -230,6 +238,38 @@ mod tests {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         assert_eq!(names(folder.path()), ["20251122T000700Z", "20261122T000700Z"]);
+    }
+
+    #[test]
+    fn the_last_copies_are_kept_in_order_also_when_the_clock_was_put_back() {
+        let mut setting = Setting::new();
+        let authority = Authority::new(KeyKind::P256, "CN=ca");
+        let issuer = setting.add("auth", Vec::new());
+        setting.load(Crl::of(issuer, &authority.certificate));
+        let folder = tempfile::tempdir_in(setting.store.path()).unwrap();
+        let path = folder.path().join("checkpoints");
+        let of = |newest| Precautions { folder: path.clone(), keep: 2, every: DAY, newest, made: newest };
+        let mut precautions = of(None);
+        let (noon, ahead) = (now(), now().plus(4000 * DAY));
+        let copy_at = |time: UnixTime, mark: u8, precautions: &mut Precautions| {
+            setting.store.set_note("mark", &[mark]).unwrap();
+            precautions.before(&setting.store, Manner::Guarded, time);
+            let marks = checkpoints(&path).into_iter().map(|(_, path)| {
+                let copy = Store::open_read_only(&path, &super::super::store_options()).unwrap();
+                copy.note("mark").unwrap().unwrap()[0]
+            });
+            marks.collect::<Vec<_>>()
+        };
+        assert_eq!(copy_at(noon, 1, &mut precautions), [1]);
+        assert_eq!(copy_at(ahead, 2, &mut precautions), [1, 2]);
+        assert_eq!(copy_at(ahead.plus(DAY), 3, &mut precautions), [2, 3]);
+        // Put back: the next one counts as the newest, and one is made a day as before.
+        assert_eq!(copy_at(noon.plus(60), 4, &mut precautions), [3, 4]);
+        assert_eq!(copy_at(noon.plus(DAY), 5, &mut precautions), [3, 4]);
+        assert_eq!(copy_at(noon.plus(DAY + 60), 6, &mut precautions), [4, 6]);
+        // Another process finds only their names.
+        let newest = checkpoints(&path).last().map(|(time, _)| *time);
+        assert_eq!(copy_at(noon.plus(DAY + 120), 7, &mut of(newest)), [6, 7]);
     }
 
     #[test]

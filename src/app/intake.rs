@@ -12,18 +12,16 @@
 )]
 
 mod by_hand;
+mod reload;
 mod sweep;
 mod traced;
 
-use super::Fault;
 use super::copies::Precautions;
 use super::inventories::Inventories;
-use super::issuers;
 use super::partitions::Partitions;
 use super::places::{scratch, sources_of};
 use super::quarantine::Quarantine;
 use super::records::Keeps;
-use super::restart;
 use super::signer_life::SignerLife;
 use crate::clock::Clock;
 use crate::config::{Config, CrlSource};
@@ -159,6 +157,8 @@ pub(super) struct Intake {
     precautions: Precautions,
     /// Something is in the store that is not published yet, since then.
     unpublished: Option<Instant>,
+    /// How often that was tried in vain.
+    tries: u32,
     /// The CRLs of it: whose, and when they arrived.
     unseen: Vec<(Arc<IssuerMetrics>, SystemTime)>,
     traces: Traces,
@@ -193,6 +193,7 @@ impl Intake {
             signer_life: SignerLife::default(),
             precautions,
             unpublished: None,
+            tries: 0,
             unseen: Vec::new(),
             traces: Traces::new(tracer),
             started: (Instant::now(), SystemTime::now()),
@@ -423,6 +424,7 @@ impl Intake {
             Ok(()) => {
                 self.traces.published(began, Instant::now());
                 self.unpublished = None;
+                self.tries = 0;
                 let now = SystemTime::now();
                 for (metrics, arrived) in self.unseen.drain(..) {
                     // A clock that was put back is no reason for a negative time.
@@ -430,61 +432,15 @@ impl Intake {
                     metrics.crl_visible.observe(took.as_secs_f64());
                 }
             }
-            Err(why) => tracing::error!(reason = %why, "the new state cannot be published"),
-        }
-    }
-
-    /// All of the new configuration, or none of it.
-    fn reload(&mut self) {
-        let refused = match self.try_reload() {
-            Ok(()) => {
-                tracing::info!(file = %self.config.file.display(), "the configuration was reloaded");
-                None
-            }
-            Err(faults) => {
-                for fault in &faults {
-                    tracing::error!(what = %fault.what, reason = %fault.why, "nothing was reloaded");
+            // The first, the second, the fourth, … failure: a disk may be full for hours.
+            Err(why) => {
+                self.tries = self.tries.saturating_add(1);
+                if self.tries.is_power_of_two() {
+                    let count = self.tries;
+                    tracing::error!(count, reason = %why, "the new state cannot be published; trying again");
                 }
-                Some((self.shared.clock.now(), faults.iter().map(Fault::to_string).collect()))
             }
-        };
-        self.shared.state().refused_reload = refused;
-    }
-
-    fn try_reload(&mut self) -> Result<(), Vec<Fault>> {
-        let file = self.config.file.clone();
-        let failed = |why: &dyn std::fmt::Display| vec![Fault::of_file(&file, why)];
-        let config = Config::load(&file).map_err(|why| {
-            why.lines().into_iter().map(|line| Fault::new("configuration", line)).collect::<Vec<_>>()
-        })?;
-        restart::tell_fixed(&self.config, &config);
-        let loaded = issuers::load(&config, &self.shared.metrics, &self.shared.clock)?;
-        let identity = config.server.tls.as_ref().map(super::tls::load).transpose()?;
-        let configured =
-            issuers::configured(&config, loaded, &self.shared.store).map_err(|why| failed(&why))?;
-        let configured = Arc::new(configured);
-        let before = self.shared.gate.as_ref().map(|gate| gate.registry());
-        let registry =
-            super::verifiers::registered(&config, &configured, &self.shared.store, before.as_deref())?;
-        self.shared.publish(&configured).map_err(|why| failed(&why))?;
-        if let (Some(gate), Some(registry)) = (&self.shared.gate, registry) {
-            gate.replace(registry);
         }
-        if let (Some(tls), Some(identity)) = (&self.shared.tls, identity) {
-            tls.replace(identity);
-        }
-        self.ingest = ingest(&self.shared, &config, &configured);
-        self.sources = self.sources.replaced(sources_of(&config), config.fetch);
-        self.inventories = Inventories::of(&config, &configured);
-        // Everything is looked at again, and brought again.
-        self.partitions = Partitions::default();
-        self.signer_life = SignerLife::default();
-        self.precautions = Precautions::of(&config);
-        self.shared.state().backups.clone_from(&config.store.backups);
-        self.retry.clear();
-        self.config = config;
-        self.configured = configured;
-        Ok(())
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Log {
     segment: SegmentFile,
     /// Of the last commit.
     head: Option<Head>,
+    /// When the last commit of the process before was.
+    found: Option<UnixTime>,
     /// As long as it is here, nobody else may write.
     _held: Held,
 }
@@ -94,6 +96,8 @@ impl Log {
                 (Some(_), None) => return Err(damaged("it has no first record".into())),
             }
         }
+        let last = continued.as_ref().map(|(_, _, head)| head).or(heads.last());
+        let found = last.map(|head| head.time);
         let (segment, gap, head) = match continued {
             Some((segment, gap, head)) => (segment, gap, Some(head)),
             None => {
@@ -101,7 +105,7 @@ impl Log {
                 (begin(&folder, &heads, first_kept, sha256(key.spki()), now)?, gap, None)
             }
         };
-        let mut log = Self { folder, signer, options, heads, first_kept, segment, head, _held: held };
+        let mut log = Self { folder, signer, options, heads, first_kept, segment, head, found, _held: held };
         if let Some(gap) = gap {
             log.append(&Record::Gap(gap));
         }
@@ -126,6 +130,11 @@ impl Log {
         (self.segment.number, self.segment.records())
     }
 
+    /// The times of what was there when it was opened.
+    pub fn recorded(&self) -> impl Iterator<Item = UnixTime> {
+        self.heads.iter().map(|head| head.time).chain(self.found)
+    }
+
     /// The last head.
     pub fn head(&self) -> Option<&Head> {
         self.head.as_ref()
@@ -142,16 +151,17 @@ impl Log {
 
     /// Whether the segment is large or old enough to be closed.
     pub fn is_due(&self, now: UnixTime) -> bool {
-        self.segment.length() >= self.options.segment_octets
-            || now.since(self.segment.began) >= self.options.segment_seconds
+        // One that began in the future was begun by a clock that ran ahead.
+        let age = now.since(self.segment.began);
+        self.segment.length() >= self.options.segment_octets || age >= self.options.segment_seconds || age < 0
     }
 
     /// Closes the segment and begins the next, in which nobody's name has been said yet; then takes away segments
-    /// whose time is over.
+    /// whose time is over by `old_by`, which is not the clock: see [`Aging`](crate::clock::Aging).
     ///
     /// # Errors
     /// When it is not done to its end; it can be tried again.
-    pub fn turn(&mut self, now: UnixTime) -> Result<(), AuditError> {
+    pub fn turn(&mut self, now: UnixTime, old_by: Option<UnixTime>) -> Result<(), AuditError> {
         if self.heads.last().is_none_or(|last| last.segment < self.segment.number) {
             let head = self.segment.commit(Place::Final, now, &*self.signer)?;
             self.head = Some(head.clone());
@@ -160,15 +170,18 @@ impl Log {
         self.folder.set_heads(&self.heads)?;
         let key = sha256(self.signer.public_key().spki());
         self.segment = begin(&self.folder, &self.heads, self.first_kept, key, now)?;
-        self.retire(now);
+        self.retire(now, old_by);
         self.commit(now)?;
         self.remove_retired()
     }
 
     /// Says which segments are over; they go after that is on the disk.
-    fn retire(&mut self, now: UnixTime) {
-        let Some(keep) = self.options.keep_seconds else { return };
-        let over = self.heads.iter().take_while(|head| now.since(head.time) > keep).last();
+    fn retire(&mut self, now: UnixTime, old_by: Option<UnixTime>) {
+        let (Some(keep), Some(old_by)) = (self.options.keep_seconds, old_by) else { return };
+        let is_over = |head: &&Head| old_by.since(head.time) > keep;
+        // One that was closed in the future, by a clock that ran ahead, is as old as the next.
+        let over =
+            self.heads.iter().take_while(|head| is_over(head) || head.time > old_by).filter(is_over).last();
         let first_kept = over.map_or(self.first_kept, |head| head.segment + 1);
         if first_kept > self.first_kept {
             self.first_kept = first_kept;

@@ -9,7 +9,7 @@
 
 use super::WhenFull;
 use crate::ocsp::OcspResponseStatus;
-use crate::store::{IssuerNumber, VerifierNumber};
+use crate::store::{IssuerNumber, LONGEST_NAME, VerifierNumber};
 use crate::x509::UnixTime;
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
@@ -23,8 +23,6 @@ pub(super) const ROOM: usize = 32_768;
 const FOR_THOSE_UNDER_WAY: usize = 1024;
 /// Octets of a request that got no answer: one for a single certificate has 70 to 120.
 const REQUEST_OCTETS: usize = 160;
-/// As [`crate::usage`] has them.
-const NAME_OCTETS: usize = 64;
 
 /// Octets on the spot; empty where they would not fit.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +74,7 @@ pub struct Witnessed<'a> {
 pub(super) struct Told {
     pub now: UnixTime,
     pub verifier: Option<VerifierNumber>,
-    pub on_behalf_of: Inline<NAME_OCTETS>,
+    pub on_behalf_of: Inline<LONGEST_NAME>,
     pub issuer: Option<IssuerNumber>,
     pub method: AskedBy,
     pub status: OcspResponseStatus,

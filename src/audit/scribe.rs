@@ -6,6 +6,8 @@
 //!
 //! When the disk or the key fails, it keeps what it has, takes no more out of the queues, and tries again; the queues
 //! fill, and what then becomes of answers is [`super::recorder`]'s. Once it succeeds it writes how many are missing.
+//!
+//! Segments and keys are deleted when they are old by [`Aging`]: a clock that runs ahead for a moment takes nothing away.
 
 #![expect(
     clippy::disallowed_methods,
@@ -22,7 +24,7 @@ use super::record::{
 use super::recorder::{ROOM, Recorder, Shared, Told};
 use super::sources::Sources;
 use super::{AuditError, AuditOptions, COMMIT_EVERY};
-use crate::clock::Clock;
+use crate::clock::{Aging, Clock};
 use crate::metrics::AuditMetrics;
 use crate::ocsp::{CertIdRef, CertStatus, OcspRequest, ParsedResponse};
 use crate::signing::{PseudonymKey, sha256};
@@ -39,9 +41,10 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Octets that are appended before they are committed whatever the time.
 const MOST_PENDING: usize = 4 << 20;
-/// How often a closing log is tried to be written, a fifth of a second apart.
+/// How often a closing log is tried to be written, and how far apart: five seconds in all.
 const LAST_TRIES: u32 = 25;
-/// How often the newest head is said in the log.
+const TRY_EVERY: Duration = Duration::from_millis(200);
+/// How often the newest head is said in the log, and keys are looked through.
 const SAY_EVERY: i64 = 3600;
 
 /// Where records come from and go to.
@@ -74,6 +77,8 @@ pub struct Scribe {
     /// The segment was closed, and the next is not there yet: nothing may be appended.
     is_turning: bool,
     said_at: Option<UnixTime>,
+    /// By which segments and keys are old, where they are not kept without end.
+    aging: Option<Aging>,
     /// When keys were last looked through.
     destroyed_at: Option<UnixTime>,
 }
@@ -103,6 +108,9 @@ impl Scribe {
         let period = options.period.name(now);
         let known_keys = HashMap::from([(period.clone(), keys.key(&period)?)]);
         let log = Log::open(Folder::at(&options.path), Arc::clone(&options.signer), options.log, now)?;
+        let is_kept_for_good = options.log.keep_seconds.is_none() && options.keep_keys_seconds.is_none();
+        let aging = (!is_kept_for_good)
+            .then(|| Aging::new(audit.clock.clone(), "the audit log and its keys", log.recorded()));
         let shared = Arc::new(Shared::default());
         let queues: Vec<_> = (0..workers).map(|_| Arc::new(ArrayQueue::new(ROOM))).collect();
         let recorders = queues.iter().map(|queue| Recorder {
@@ -127,6 +135,7 @@ impl Scribe {
             gaps: 0,
             is_turning: false,
             said_at: None,
+            aging,
             destroyed_at: None,
         };
         Ok((scribe, recorders))
@@ -242,6 +251,7 @@ impl Scribe {
     /// Makes durable what was appended, closes a segment that is due, and destroys keys whose time is over.
     fn commit(&mut self) -> Result<(), AuditError> {
         let now = self.audit.clock.now();
+        let old_by = self.aging.as_mut().and_then(Aging::now);
         self.look_for_gaps();
         if !self.is_turning {
             // Not while the disk takes nothing: then it would be one gap after the other.
@@ -254,19 +264,19 @@ impl Scribe {
         }
         if self.is_turning || self.log.is_due(now) {
             self.is_turning = true;
-            self.log.turn(now)?;
+            self.log.turn(now, old_by)?;
             self.is_turning = false;
             self.named.clear();
             self.say_head();
         }
-        if self.said_at.is_none_or(|said| now.since(said) >= SAY_EVERY) {
+        if is_due(self.said_at, now) {
             self.say_head();
         }
         let (segment, records) = self.log.position();
         self.audit.metrics.segment.set(i64::try_from(segment).unwrap_or(i64::MAX));
         self.audit.metrics.segment_records.set(i64::try_from(records).unwrap_or(i64::MAX));
         self.audit.metrics.committed.set(now.seconds());
-        self.destroy_keys(now)
+        self.destroy_keys(now, old_by)
     }
 
     /// Counts what workers say is not on record, at once: a disk that is full for hours is seen while it is.
@@ -307,12 +317,12 @@ impl Scribe {
         }
     }
 
-    fn destroy_keys(&mut self, now: UnixTime) -> Result<(), AuditError> {
-        let Some(keep) = self.options.keep_keys_seconds else { return Ok(()) };
-        if self.destroyed_at.is_some_and(|at| now.since(at) < SAY_EVERY) {
+    fn destroy_keys(&mut self, now: UnixTime, old_by: Option<UnixTime>) -> Result<(), AuditError> {
+        let (Some(keep), Some(old_by)) = (self.options.keep_keys_seconds, old_by) else { return Ok(()) };
+        if !is_due(self.destroyed_at, now) {
             return Ok(());
         }
-        for period in self.keys.destroy(keep, now)? {
+        for period in self.keys.destroy(keep, old_by)? {
             tracing::info!(period, "the key of this period's pseudonyms was destroyed");
         }
         self.destroyed_at = Some(now);
@@ -349,7 +359,7 @@ impl Scribe {
                 break;
             }
             tries += u32::from(!is_done);
-            std::thread::park_timeout(LOOK_EVERY);
+            std::thread::park_timeout(if is_done { LOOK_EVERY } else { TRY_EVERY });
         }
         let lost: u64 = self.queues.iter().map(|queue| queue.len() as u64).sum();
         self.count_gap(Cause::NoRoom, lost);
@@ -375,6 +385,11 @@ impl Scribe {
             }
         }
     }
+}
+
+/// Whether an hour is over since `last`; also where that lies in the future, because the clock was put back.
+fn is_due(last: Option<UnixTime>, now: UnixTime) -> bool {
+    last.is_none_or(|last| !(0..SAY_EVERY).contains(&now.since(last)))
 }
 
 fn say(what: &str, head: &Head) {
@@ -416,3 +431,6 @@ fn named(cert_id: &CertIdRef<'_>, snapshot: &Snapshot, key: &PseudonymKey) -> [u
     let issuer = snapshot.key_of(cert_id).and_then(|(_, key)| snapshot.issuers().get(key.issuer.0));
     pseudonym(key, issuer.map_or("", |issuer| issuer.name.as_str()), &cert_id.serial_number)
 }
+
+#[cfg(test)]
+mod tests;

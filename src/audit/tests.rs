@@ -60,7 +60,7 @@ impl Place {
             if number % 3 == 2 {
                 log.commit(now()).unwrap();
                 if log.is_due(now()) {
-                    log.turn(now()).unwrap();
+                    log.turn(now(), Some(now())).unwrap();
                 }
             }
         }
@@ -252,7 +252,7 @@ fn who_is_killed_between_two_segments_was_interrupted_all_the_same() {
     let place = Place::new();
     let mut log = place.open(now());
     Place::write(&mut log, 0..6);
-    log.turn(now()).unwrap();
+    log.turn(now(), Some(now())).unwrap();
     drop(log);
     let second = place.files().segment(2);
     // The next segment has no head yet, or is not there.
@@ -309,7 +309,7 @@ fn segments_go_when_their_time_is_over_and_the_chain_stays_whole() {
         log.append(&answer(day as u64, &[1; 16]));
         log.commit(now).unwrap();
         if log.is_due(now) {
-            log.turn(now).unwrap();
+            log.turn(now, Some(now)).unwrap();
         }
         log.close(now).unwrap();
     }
@@ -319,7 +319,7 @@ fn segments_go_when_their_time_is_over_and_the_chain_stays_whole() {
     assert_eq!(found.retired + found.segments, 10, "{found:?}");
     // A crash in the first write of the next segment forgets nothing of that.
     let mut log = place.open(now());
-    log.turn(now().plus(9 * DAY)).unwrap();
+    log.turn(now().plus(9 * DAY), Some(now().plus(9 * DAY))).unwrap();
     drop(log);
     let last = place.files().segments().unwrap().last().copied().unwrap();
     fs::write(place.files().segment(last), b"torn").unwrap();
@@ -334,6 +334,34 @@ fn segments_go_when_their_time_is_over_and_the_chain_stays_whole() {
         assert!(!place.verify().findings.is_empty(), "{number} of {kept:?}");
         fs::write(&file, octets).unwrap();
     }
+}
+
+#[test]
+fn a_segment_that_a_clock_closed_in_the_future_is_closed_and_goes_with_the_next() {
+    let mut place = Place::new();
+    place.options = LogOptions { segment_seconds: DAY, keep_seconds: Some(3 * DAY), ..place.options };
+    let mut log = place.open(now());
+    let turn = |log: &mut Log, day: i64| {
+        let now = now().plus(day * DAY);
+        assert!(log.is_due(now), "day {day}");
+        log.turn(now, Some(now)).unwrap();
+        place.files().segments().unwrap()
+    };
+    turn(&mut log, 1);
+    let ahead = now().plus(4000 * DAY);
+    assert!(log.is_due(ahead));
+    log.turn(ahead, Some(now().plus(DAY))).unwrap();
+    assert_eq!(
+        place.files().segments().unwrap(),
+        [1, 2, 3],
+        "by a clock that is not believed nothing is old"
+    );
+    // The one that began in the future is closed at once, by the clock that is right again.
+    assert_eq!(turn(&mut log, 2), [1, 2, 3, 4]);
+    assert_eq!(turn(&mut log, 5), [2, 3, 4, 5]);
+    assert_eq!(turn(&mut log, 6), [4, 5, 6], "the second was closed in the future, and before the third");
+    log.close(now().plus(6 * DAY)).unwrap();
+    assert_eq!(place.verify().findings, Vec::<String>::new());
 }
 
 #[test]

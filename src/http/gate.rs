@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::ocsp::{CertIdRef, CertStatus, OcspRequest, OcspResponseStatus, ParsedResponse};
 use crate::respond::{Answer, explain};
 use crate::snapshot::{Published, Snapshot};
-use crate::store::VerifierNumber;
+use crate::store::{LONGEST_NAME, VerifierNumber};
 use crate::verifiers::{
     Account, Cause, Enumeration, Moment, Registry, SignedRequests, Verifier, check_rights,
 };
@@ -22,9 +22,6 @@ use arc_swap::ArcSwap;
 use hyper::header::HeaderMap;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// The longest name of somebody on whose behalf a request comes.
-const MOST_NAME: usize = 128;
 
 /// Who may ask. See the module's head.
 #[derive(Debug)]
@@ -220,7 +217,8 @@ fn judge<'a>(
 fn named<'a>(verifier: &Verifier, field: &str, headers: &'a HeaderMap) -> Result<Option<&'a str>, Cause> {
     let mut values = headers.get_all(field).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let name = value.to_str().ok().map(str::trim).filter(|name| !name.is_empty() && name.len() <= MOST_NAME);
+    let name =
+        value.to_str().ok().map(str::trim).filter(|name| !name.is_empty() && name.len() <= LONGEST_NAME);
     match (name, values.next()) {
         (Some(name), None) if verifier.entry.terms.may_name_others => Ok(Some(name)),
         _ => Err(Cause::OnBehalfOf),

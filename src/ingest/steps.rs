@@ -25,8 +25,6 @@ pub enum Step {
     Compare(With),
     /// Written, in one step.
     Commit,
-    /// On the disk.
-    Sync,
 }
 
 /// What a CRL is compared by.

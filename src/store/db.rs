@@ -21,6 +21,9 @@ use rocksdb::{
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
+/// How often a store that is written meanwhile is opened for reading before that is given up.
+const MOST_OPENINGS: u32 = 10;
+
 /// Whether a process may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -71,16 +74,25 @@ impl Db {
     /// Opens the store at `path` for reading, as it stands now. Another process may hold and
     /// write it meanwhile; what that process writes later is not seen.
     pub fn open_read_only(path: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
-        // The writer may delete a log file between our listing and our opening it, so a failure is
-        // looked at twice more before it is believed.
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match Self::open_read_only_once(path, options) {
-                Err(StoreError::Io { .. } | StoreError::Corrupt { .. }) if attempts < 3 => {}
-                result => return result,
+        // RocksDB reads the manifest to its end and only then looks which logs there are; a log that is gone is no
+        // error to it. A writer that meanwhile flushed has noted that and deleted the log: its rows would be missing. One
+        // that took files in would have its record read without its rows. Either writes to the manifest before it
+        // deletes the log, or logs the record; so where the manifest did not grow there was no such gap.
+        let mut failures = 0;
+        for _ in 0..MOST_OPENINGS {
+            let before = manifest_stamp(path);
+            let opened = Self::open_read_only_once(path, options);
+            let is_still = before == manifest_stamp(path);
+            match opened {
+                // A file may be deleted between its listing and its opening, so a failure is looked at twice more
+                // before it is believed.
+                Err(StoreError::Io { .. } | StoreError::Corrupt { .. }) if failures < 2 => failures += 1,
+                Ok(db) if is_still && before.is_some() => return Ok(db),
+                Err(why) if is_still => return Err(why),
+                _ => {}
             }
         }
+        Err(StoreError::Changing { path: path.to_owned() })
     }
 
     fn open_read_only_once(path: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
@@ -301,9 +313,13 @@ impl Db {
         self.rocks.cf_handle(Family::Answers.name())
     }
 
-    /// Makes every commit so far durable.
+    /// Makes every commit so far durable, by an empty one that is synced. RocksDB gets over a full disk by itself, if no
+    /// log is synced meanwhile: that would be one error more, which ends with the process. A commit asks first
+    /// whether it is over.
     pub fn sync(&self) -> Result<(), StoreError> {
-        self.rocks.flush_wal(true).map_err(|error| self.failed(&error))
+        let mut write = WriteOptions::default();
+        write.set_sync(true);
+        self.rocks.write_opt(WriteBatch::default(), &write).map_err(|error| self.failed(&error))
     }
 
     pub fn batch(&self) -> Result<Batch<'_>, StoreError> {
@@ -318,6 +334,14 @@ impl Db {
             numbers: 0,
         })
     }
+}
+
+/// Which manifest the store at `path` has, and how long it is: another one after each flush, compaction and taking in of
+/// files. `None`: there is none, or it is being replaced.
+fn manifest_stamp(path: &Path) -> Option<(String, u64)> {
+    let name = std::fs::read_to_string(path.join("CURRENT")).ok()?;
+    let length = path.join(name.trim_end()).metadata().ok()?.len();
+    Some((name, length))
 }
 
 /// The key after the last that begins with `prefix`: the prefix itself, counted up. `None`: nothing follows.

@@ -40,6 +40,13 @@ pub enum StoreError {
     /// The row is on the disk, and the look-up was not to go there.
     #[error("the store {} does not have the row in memory (look again, to the disk)", path.display())]
     NotInMemory { path: PathBuf },
+    /// Each time that it was read its writer changed it meanwhile.
+    #[error(
+        "the store {} cannot be read beside its server: it is written too much at the moment (ask the server with \
+         --admin URL, or try again when it has taken in what it is loading)",
+        path.display()
+    )]
+    Changing { path: PathBuf },
     /// It was opened for reading.
     #[error("the store {} cannot be written: it was opened for reading only", path.display())]
     ReadOnly { path: PathBuf },

@@ -100,7 +100,10 @@ fn first_load<E>(
         load.added += 1;
         files.add(&RowKey::new(issuer.0, serial), octets.get(..len).unwrap_or_default())
     })?;
-    db.take_files(Family::Inventory, files.finish()?)?;
+    let files = files.finish()?;
+    // Files are durable at once. The numbers of the distribution points that they name must be, too.
+    db.sync()?;
+    db.take_files(Family::Inventory, files)?;
     // A crash here leaves all rows in an inventory that says it has none: the next load counts them.
     let mut batch = db.batch()?;
     batch.put_meta(&key, &encode_inventory_state(true, load.added));

@@ -61,7 +61,7 @@ pub use scope::{
     SeriesNumber, StatusRow, VerifierNumber,
 };
 pub use sketch::{Sketch, Sketching};
-pub use usage::{UsageKey, UsageMethod, UsageResult};
+pub use usage::{LONGEST_NAME, UsageKey, UsageMethod, UsageResult};
 pub use verify::{Verification, verify};
 pub use view::ReadView;
 

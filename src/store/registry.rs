@@ -24,10 +24,17 @@ pub fn number_for_name(db: &Db, kind: NumberKind, name: &[u8]) -> Result<u32, St
     let mut batch = db.batch()?;
     let number = next_number(db, &mut batch, kind)?;
     batch.put_meta(&name_key(kind, name), &number.to_be_bytes());
-    // One batch: a crash leaves the name with this number, or neither the name nor the number used. It
-    // need not be on the disk yet: every row that uses the number is written after it, so no crash
-    // leaves such a row without it.
-    batch.commit(Durability::Ordered)?;
+    // One batch: a crash leaves the name with this number, or neither the name nor the number used.
+    batch.commit(match kind {
+        // Signatures of a series are taken in as files, which are durable at once: a machine that stops must not
+        // lose the name and keep them, for another signer's series that gets the number then.
+        NumberKind::Series => Durability::Synced,
+        // It need not be on the disk yet: every row that uses the number goes through the log after it, or is in a
+        // file before which the log is synced, so no crash leaves such a row without it.
+        NumberKind::Issuer | NumberKind::DistributionPoint | NumberKind::Scope | NumberKind::Verifier => {
+            Durability::Ordered
+        }
+    })?;
     Ok(number)
 }
 

@@ -11,6 +11,10 @@ use super::format::usage::{decode_count, decode_key, encode_key};
 use super::scope::{IssuerNumber, VerifierNumber};
 use rocksdb::WriteBatch;
 
+/// Octets of a name on whose behalf a verifier asks. A longer one is refused, so that whoever lets a request in,
+/// bills it and puts it on record calls it by the same name.
+pub const LONGEST_NAME: usize = 64;
+
 /// What was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -137,6 +141,18 @@ impl Store {
             rows.advance()?;
         }
         Ok(())
+    }
+
+    /// Whether anything was counted of this day.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn has_usage_of(&self, day: u32) -> Result<bool, StoreError> {
+        if self.db.rocks().cf_handle(Family::Usage.name()).is_none() {
+            return Ok(false);
+        }
+        let rows = self.db.rows_here_and_there(Family::Usage, &day.to_be_bytes())?;
+        Ok(rows.current().is_some())
     }
 
     /// Takes away what was counted before `day`.

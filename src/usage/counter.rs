@@ -14,7 +14,7 @@
 
 use super::day::Day;
 use super::questions::Questions;
-use super::{OTHER, UNFIT};
+use super::{LONGEST_NAME, OTHER, UNFIT};
 use crate::ocsp::OcspResponseStatus;
 use crate::store::{IssuerNumber, UsageMethod, UsageResult, VerifierNumber};
 use crate::x509::UnixTime;
@@ -25,8 +25,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::ThreadId;
 
-/// Octets of a name on whose behalf somebody asks.
-pub const LONGEST_NAME: usize = 64;
 /// Names that one worker tells apart at a time.
 const MOST_NAMES: usize = 1024;
 /// Rows that are kept when nothing was added to them, so that the next answer finds them.

@@ -2,7 +2,8 @@
 //!
 //! `app` makes it with [`Ledger::open`], gives each worker a clone of the [`Counter`] that comes with it, and runs
 //! it until the last of them is gone. It adds parcels up until they are written; what the store does not take
-//! is kept, counted by `usage_counts_unwritten`, and tried again. Old days are taken away once a day.
+//! is kept, counted by `usage_counts_unwritten`, and tried again. Old days are taken away once a day, old by
+//! [`Aging`]: a clock that runs ahead for a moment takes no bill away.
 //!
 //! Names on whose behalf verifiers ask are bounded here for good: so many a day and verifier are told apart,
 //! over all workers and across restarts, and what comes beyond is counted under [`OTHER`].
@@ -11,7 +12,7 @@ use super::counter::{Parcel, Results, Who};
 use super::day::Day;
 use super::questions::Questions;
 use super::{Counter, HAND_OVER_EVERY, OTHER, UNFIT};
-use crate::clock::Clock;
+use crate::clock::{Aging, Clock};
 use crate::metrics::UsageMetrics;
 use crate::store::{Store, StoreError, UsageKey, UsageResult, VerifierNumber};
 use crate::x509::UnixTime;
@@ -24,6 +25,8 @@ use std::thread::ThreadId;
 const ROOM: usize = 64;
 /// How often what is left at the end is tried to be written, a quarter of a second apart.
 const LAST_TRIES: u32 = 20;
+/// Days of which counts may bear out the clock that a process finds.
+const LATE_DAYS: u32 = 10;
 
 /// How it is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub struct Ledger {
     /// What the store took since its disk was last waited for.
     unsynced: bool,
     synced_at: UnixTime,
+    /// By which days are old, where they are not kept without end.
+    aging: Option<Aging>,
     /// Days before this one have been taken away.
     kept_from: Day,
 }
@@ -79,6 +84,12 @@ impl Ledger {
             }
             Ok::<_, StoreError>(())
         })?;
+        let aging = match options.keep_days {
+            Some(_) => {
+                Some(Aging::new(clock.clone(), "counts for bills", late_days(&store, today, options)?))
+            }
+            None => None,
+        };
         let ledger = Self {
             store,
             clock,
@@ -92,6 +103,7 @@ impl Ledger {
             workers,
             unsynced: false,
             synced_at: now,
+            aging,
             kept_from: Day(0),
         };
         Ok((ledger, Counter::new(options.day_begins, sender, questions)))
@@ -194,7 +206,7 @@ impl Ledger {
     }
 
     /// What is to be done every second and every day.
-    fn keep_up(&mut self) {
+    pub(super) fn keep_up(&mut self) {
         let now = self.clock.now();
         if self.unsynced && now != self.synced_at {
             self.synced_at = now;
@@ -202,10 +214,13 @@ impl Ledger {
         }
         let today = Day::of(now, self.options.day_begins);
         self.names.retain(|(day, _), _| *day >= today.before(1));
-        let Some(keep) = self.options.keep_days else { return };
-        if today.before(keep) > self.kept_from {
-            match self.store.forget_usage_before(today.before(keep).0) {
-                Ok(()) => self.kept_from = today.before(keep),
+        let (Some(keep), Some(aging)) = (self.options.keep_days, &mut self.aging) else { return };
+        let Some(old_by) = aging.now() else { return };
+        let first = Day::of(old_by, self.options.day_begins).before(keep);
+        // Another one than before may be an earlier one: the clock was put back.
+        if first != self.kept_from {
+            match self.store.forget_usage_before(first.0) {
+                Ok(()) => self.kept_from = first,
                 Err(why) => self.tell(&why),
             }
         }
@@ -241,4 +256,15 @@ impl Ledger {
             tracing::error!(count, reason = %why, "usage cannot be written; it is kept in memory and tried again");
         }
     }
+}
+
+/// The beginnings of the last days that have counts.
+fn late_days(store: &Store, today: Day, options: UsageOptions) -> Result<Vec<UnixTime>, StoreError> {
+    let mut found = Vec::new();
+    for day in (0..LATE_DAYS).map(|days| today.before(days)) {
+        if store.has_usage_of(day.0)? {
+            found.push(day.start().plus(-options.day_begins));
+        }
+    }
+    Ok(found)
 }

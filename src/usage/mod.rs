@@ -25,14 +25,14 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use counter::{Counted, Counter, LONGEST_NAME};
+pub use counter::{Counted, Counter};
 pub use day::{Day, NotADay};
 pub use ledger::{Ledger, UsageOptions};
 pub use prices::{Prices, PricesError};
 pub use questions::Questions;
 pub use report::{Line, Period, Report, Totals};
 
-pub use crate::store::{UsageMethod, UsageResult};
+pub use crate::store::{LONGEST_NAME, UsageMethod, UsageResult};
 
 use std::time::Duration;
 

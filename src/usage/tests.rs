@@ -237,6 +237,34 @@ fn counts_that_are_too_old_go_and_the_others_stay() {
 }
 
 #[test]
+fn a_clock_that_runs_ahead_for_a_moment_takes_no_counts_away() {
+    const DAY: i64 = 86_400;
+    let books = Books::new();
+    let days_ago = |days: i64| Counted { now: now().plus(-days * DAY), ..books.one() };
+    books.count(OPTIONS, &[&|counter| (0..10).for_each(|days| counter.count(&days_ago(days)))]);
+    let (mut ledger, counter) = books.ledger(UsageOptions { keep_days: Some(20), ..OPTIONS }, 1);
+    let days_after = |ledger: &mut Ledger| {
+        ledger.keep_up();
+        books.report(true, None).lines.len()
+    };
+    let ahead = now().plus(31 * DAY);
+    for time in [now(), ahead, now(), ahead, now().plus(-DAY), now()] {
+        books.clock.set(time);
+        assert_eq!(days_after(&mut ledger), 10, "{time}");
+    }
+    // What is too old when time has passed goes all the same.
+    books.clock.advance(15 * DAY);
+    assert_eq!(days_after(&mut ledger), 6);
+    // Who begins under such a clock finds it right only once it has stood for a day.
+    books.clock.set(ahead);
+    let (mut other, _) = books.ledger(UsageOptions { keep_days: Some(20), ..OPTIONS }, 1);
+    assert_eq!(days_after(&mut other), 6);
+    books.clock.advance(DAY);
+    assert_eq!(days_after(&mut other), 0);
+    drop(counter);
+}
+
+#[test]
 fn who_asks_a_question_is_told_of_every_answer_before_it() {
     let books = Books::new();
     let (ledger, counter) = books.ledger(OPTIONS, 2);

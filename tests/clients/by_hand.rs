@@ -30,7 +30,7 @@ fn partitioned() -> Pki {
 }
 
 /// A request about one serial number, as openssl writes it.
-fn request(dir: &Path, serial: &str, options: &[&str]) -> Vec<u8> {
+pub fn request(dir: &Path, serial: &str, options: &[&str]) -> Vec<u8> {
     let args = ["ocsp", "-issuer", "ca.pem", "-serial", serial, "-reqout", "request.der"];
     let said = run(dir, "openssl", &[&args[..], options].concat());
     assert_eq!(said.code, Some(0), "{said:#?}");
@@ -38,7 +38,7 @@ fn request(dir: &Path, serial: &str, options: &[&str]) -> Vec<u8> {
 }
 
 /// Whether a whole answer (and no error status) says revoked.
-fn says_revoked(answer: &[u8]) -> bool {
+pub fn says_revoked(answer: &[u8]) -> bool {
     assert!(answer.len() > 100 && answer[4..7] == [0x0a, 1, 0], "an error status");
     answer.windows(REVOKED.len()).any(|octets| octets == REVOKED)
 }

@@ -15,6 +15,7 @@ mod by_hand;
 mod copies;
 mod crash;
 mod explained;
+mod failing_sync;
 mod full_disk;
 mod futex;
 mod gnutls;

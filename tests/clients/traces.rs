@@ -250,13 +250,13 @@ fn each_crl_has_a_trace_with_its_steps_and_no_card_is_in_it() {
     let [applied, unchanged, rolled_back, stranger] = &by_hand[..] else { panic!("four: {by_hand:#?}") };
     let mut taken = steps(applied);
     taken.retain(|step| *step != "copy");
-    assert_eq!(taken, ["read", "sort", "verify", "compare", "commit", "sync", "publish"]);
+    assert_eq!(taken, ["read", "sort", "verify", "compare", "commit", "publish"]);
     assert_says(applied, &[("crl.outcome", "applied"), ("crl.added", "1"), ("crl.retained", "1")]);
     let compare = applied.iter().find(|span| span.name == "compare").unwrap();
     assert_eq!(compare.attributes["crl.compared_by"], "entries");
     assert!(applied.iter().all(|span| !span.is_failed));
     assert_says(unchanged, &[("crl.outcome", "unchanged"), ("crl.issuer", "test")]);
-    assert_eq!(steps(unchanged).last(), Some(&"sync"));
+    assert_eq!(steps(unchanged).last(), Some(&"verify"));
     assert_eq!(steps(rolled_back).last(), Some(&"verify"));
     assert_says(rolled_back, &[("crl.outcome", "refused"), ("error.type", "number_rolled_back")]);
     assert!(rolled_back[0].is_failed && rolled_back.last().unwrap().is_failed && !rolled_back[1].is_failed);
@@ -275,9 +275,7 @@ fn each_crl_has_a_trace_with_its_steps_and_no_card_is_in_it() {
         assert!(!text.contains(secret), "{secret}");
     }
     for name in traces(&collector.bodies()).iter().flatten().map(|span| &span.name) {
-        assert!(
-            ["ingest", "fetch", "copy", "sync"].contains(&name.as_str()) || usual.contains(&name.as_str())
-        );
+        assert!(["ingest", "fetch", "copy"].contains(&name.as_str()) || usual.contains(&name.as_str()));
     }
 }
 

@@ -130,7 +130,8 @@ fn a_header_that_names_others_is_worth_nothing_to_who_may_not_use_it() {
     assert_eq!(ask("shop", named), UNAUTHORIZED);
     assert_eq!(ask("bank", &named.repeat(2)), UNAUTHORIZED, "of two names which");
     assert_eq!(ask("bank", "OCSP-On-Behalf-Of: \r\n"), UNAUTHORIZED);
-    assert_eq!(ask("bank", &format!("OCSP-On-Behalf-Of: {}\r\n", "x".repeat(129))), UNAUTHORIZED);
+    assert_eq!(ask("bank", &format!("OCSP-On-Behalf-Of: {}\r\n", "x".repeat(65))), UNAUTHORIZED);
+    assert_eq!(ask("bank", &format!("OCSP-On-Behalf-Of: {}\r\n", "x".repeat(64))), GOOD);
     assert_eq!(lab.refused("on_behalf_of"), 4);
 }
 

@@ -9,7 +9,7 @@ use super::super::retiring::drop_scope;
 use super::super::rollback::{NotTakenBack, Source, take_back};
 use super::{Intake, Ordered, SUBMITTED, Submitted};
 use crate::http::{DropOrder, Order, Refusal, RollbackOrder};
-use crate::ingest::{Arrival, EVERYTHING, Manner, NotRetired, Report, Step, scope_text};
+use crate::ingest::{Arrival, EVERYTHING, Manner, NotRetired, Report, scope_text};
 use crate::snapshot::Issuer;
 use crate::store::{ScopeKey, StoreError};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ impl Intake {
         let _ = ordered.answer.send(result);
     }
 
-    /// Visible before it is reported.
+    /// On the disk and visible before it is reported.
     fn seen(&mut self, result: Result<Value, Refusal>) -> Result<Value, Refusal> {
         self.publish_now();
         self.show();
@@ -53,12 +53,9 @@ impl Intake {
         let started = Instant::now();
         let mut steps = self.traces.steps(submitted.manner);
         self.take_precautions(submitted.manner, &mut steps);
-        let taken = self.ingest.refresh_timed(Cursor::new(&submitted.crl), submitted.manner, &mut steps);
-        // Whoever brought it throws it away once it is reported.
-        let outcome = taken.and_then(|report| {
-            steps.begin(Step::Sync);
-            Ok(self.ingest.settle().map(|()| report)?)
-        });
+        // Whoever brought it throws it away once it is reported, which is not before `seen` had it on the disk. A
+        // disk that refuses then leaves it unpublished, and to be published: not forgotten.
+        let outcome = self.ingest.refresh_timed(Cursor::new(&submitted.crl), submitted.manner, &mut steps);
         if submitted.manner != Manner::Rehearsed {
             self.trace(None, steps, (started, Instant::now()), &outcome);
             self.tell(SUBMITTED, &outcome, started, submitted.arrived);

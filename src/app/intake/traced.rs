@@ -123,7 +123,6 @@ fn span(timed: Timed) -> Span {
         Step::Compare(With::Sums) => ("compare", vec![("crl.compared_by", Value::Word("sums"))]),
         Step::Compare(With::Entries) => ("compare", vec![("crl.compared_by", Value::Word("entries"))]),
         Step::Commit => ("commit", Vec::new()),
-        Step::Sync => ("sync", Vec::new()),
     };
     let kind = if step == Step::Fetch { Kind::Question } else { Kind::Ours };
     Span { name, kind, began, ended, attributes, is_failed: false }

@@ -5,7 +5,7 @@
 
 use super::scopes::check_twins;
 use super::*;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const FOLDER: &str = "OCSPREY_TEST_FAILING_STORE";
@@ -90,15 +90,49 @@ fn the_child() {
 }
 
 #[test]
-fn trap32_a_failing_fsync_is_told_and_leaves_the_old_crl_in_force_and_the_next_start_takes_the_new_one() {
+#[ignore = "the process that the other test starts"]
+fn the_child_that_numbers() {
+    let [Ok(folder), Ok(flag)] = [FOLDER, FLAG].map(std::env::var) else { return };
+    let store = Store::open(Path::new(&folder), &options()).unwrap();
+    let first = store.series(&[1; 32]).unwrap();
+    std::fs::write(&flag, "").unwrap();
+    assert_eq!(store.series(&[1; 32]), Ok(first));
+    // What is signed for it would be on the disk at once.
+    println!("said {}", store.series(&[2; 32]).expect_err("its name is not on the disk"));
+}
+
+#[test]
+fn a_series_has_no_number_before_its_name_is_on_the_disk() {
     let place = tempfile::tempdir().unwrap();
-    let (source, library) = (place.path().join("failing.c"), place.path().join("failing.so"));
+    let Some(library) = library(place.path()) else { return };
+    let folder = place.path().join("data");
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::tests::failing::the_child_that_numbers", "--ignored", "--nocapture"])
+        .env("LD_PRELOAD", &library)
+        .env(FOLDER, &folder)
+        .env(FLAG, place.path().join("flag"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout).into_owned();
+    assert!(child.status.success() && said.contains("said the store"), "{said}");
+}
+
+/// Made below `place`; `None` where there is no C compiler.
+fn library(place: &Path) -> Option<PathBuf> {
+    let (source, library) = (place.join("failing.c"), place.join("failing.so"));
     std::fs::write(&source, LIBRARY).unwrap();
     let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
     if !made.is_ok_and(|status| status.success()) {
         eprintln!("skipped: there is no C compiler to make the failing disk with");
-        return;
+        return None;
     }
+    Some(library)
+}
+
+#[test]
+fn trap32_a_failing_fsync_is_told_and_leaves_the_old_crl_in_force_and_the_next_start_takes_the_new_one() {
+    let place = tempfile::tempdir().unwrap();
+    let Some(library) = library(place.path()) else { return };
     // In one batch, and staged in files.
     for count in [3000, 20_000u64] {
         let folder = place.path().join(count.to_string());

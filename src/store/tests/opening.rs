@@ -4,6 +4,7 @@ use super::super::db::Durability;
 use super::super::format::FORMAT_KEY;
 use super::*;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 #[test]
 fn a_store_in_use_is_refused_with_a_hint_at_admin() {
@@ -29,6 +30,62 @@ fn a_store_in_use_can_be_read_as_it_stands() {
     let view = reader.view().unwrap();
     assert_eq!(rows(&view, issuer, &row.0), [(view.scopes()[0].number, row.1, false)]);
     assert!(rows(&view, issuer, &serial("02")).is_empty(), "written after it was opened");
+}
+
+#[test]
+fn a_store_that_is_flushed_while_it_is_opened_for_reading_is_read_whole_or_not_at_all() {
+    let (folder, store) = new_store();
+    let issuer = Some(store.issuer_number(b"ca").unwrap());
+    let (method, result) = (UsageMethod::Get, UsageResult::Good);
+    let key = UsageKey { day: 20_000, verifier: None, issuer, method, result, on_behalf_of: String::new() };
+    let copies = tempfile::tempdir_in(folder.path()).unwrap();
+    let (sum, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let mut read = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 1_u64.. {
+                if is_over.load(Ordering::SeqCst) {
+                    return;
+                }
+                store.add_usage([(&key, 1)]).unwrap();
+                sum.store(round, Ordering::SeqCst);
+                // As a backup does: every family is flushed, and the log is deleted.
+                if round % 64 == 0 {
+                    let copy = copies.path().join("copy");
+                    store.checkpoint(&copy).unwrap();
+                    std::fs::remove_dir_all(&copy).unwrap();
+                }
+            }
+        });
+        let ending = Ending(&is_over);
+        while read < 300 {
+            let at_least = sum.load(Ordering::SeqCst);
+            match Store::open_read_only(folder.path(), &options()) {
+                Ok(reader) => {
+                    let mut total = 0;
+                    let each = |_, count| {
+                        total += count;
+                        Ok::<_, StoreError>(())
+                    };
+                    reader.for_each_usage(0, u32::MAX, each).unwrap();
+                    assert!(total >= at_least, "{total} of {at_least} after {read} openings");
+                    read += 1;
+                }
+                Err(StoreError::Changing { .. }) => {}
+                Err(why) => panic!("{why}"),
+            }
+        }
+        drop(ending);
+    });
+}
+
+/// Ends the other thread, also where an assertion fails.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[test]
