@@ -4,7 +4,7 @@
 //! its rows would turn its permanent revocations good, because the CRLs that go on need not list
 //! them again. So a retired scope stays, as history: it covers nothing, its permanent
 //! revocations count for ever, and its holds are released, as by a CRL without entries. Where
-//! nothing is kept the scope goes altogether. A CRL with a higher number brings it back.
+//! nothing is kept the scope goes altogether. A complete CRL with a higher number brings it back.
 //!
 //! Holds are what can be lost: they should stand on another CRL by now, and nothing here knows whether they
 //! do. So a scope with holds is retired only when that is forced, and so is the last one of an issuer.
@@ -95,7 +95,9 @@ pub fn retire(
         let change = store.replace_scope(record.crl.retired(now), nothing()).map_err(Refused::from)?;
         retired.kept += change.retained_in_all;
         retired.released += change.released;
-        if change.retained_in_all == 0 {
+        // What is kept of the delta CRL counts by the record of the complete one.
+        let is_needed = key.layer == Layer::Complete && store.scope(&key.of_layer(Layer::Delta))?.is_some();
+        if change.retained_in_all == 0 && !is_needed {
             store.remove_scope(&key)?;
         }
     }

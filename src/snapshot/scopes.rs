@@ -308,9 +308,9 @@ fn roles(scopes: &[Scope<'_>], all: Option<Window>) -> HashMap<ScopeNumber, Role
         let (mut own, mut together) = (window(scope.complete), scope.window());
         if scope.complete.is_retired() {
             // What is kept of a scope that was merged into others is permanent, and as well known as what
-            // the others say; it does not run out.
+            // the others say; it does not run out. A delta CRL that is not retired with it does.
             own.this_update = all.map_or(own.this_update, |all| all.this_update.max(own.this_update));
-            together = own;
+            together = scope.delta_in_force().map_or(own, |delta| own.and(window(delta)));
         }
         let in_force = scope.delta_in_force().map(|delta| delta.number);
         let layer = RoleLayer::Complete { delta: in_force };
