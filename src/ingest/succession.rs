@@ -135,6 +135,10 @@ fn check_succession(held: &ScopeRecord, offered: &ScopeRecordDraft) -> Result<()
                 std::cmp::Ordering::Greater => {}
             }
         }
+        // Without a number its time says which CRL it is.
+        (true, _) if held.is_retired() && offered.this_update <= held.crl.this_update => {
+            return Err(Refused::ScopeRetired);
+        }
         (true, _) => {}
     }
     check_times(held.crl.this_update, offered.this_update)

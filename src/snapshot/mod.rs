@@ -21,6 +21,7 @@ pub use references::{CrlReference, CrlReferences, Source};
 pub use scopes::{Coverage, Covers, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
 pub use series::{CertIds, Series, WrittenCertIds};
 pub use signatory::{Signatories, Signatory};
+pub use signers::{CrlSigner, CrlSigners};
 
 use crate::ocsp::CertIdRef;
 use crate::signing::ResponderIdentity;

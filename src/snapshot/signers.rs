@@ -25,17 +25,19 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// The live signers of an issuer's CRLs.
-struct Signers {
+#[derive(Debug)]
+pub struct CrlSigners {
     /// SHA-256 of the public keys, the newest first.
     keys: Vec<Vec<u8>>,
     crl_issuers: Vec<Vec<u8>>,
 }
 
 /// Who signed a CRL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Signer {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CrlSigner {
     /// A key of the CA, counted from the newest.
     Key(usize),
+    /// Another CRL issuer.
     CrlIssuer,
 }
 
@@ -43,8 +45,9 @@ fn key_hash(certificate: &Certificate) -> Vec<u8> {
     sha256(certificate.public_key().bits()).to_vec()
 }
 
-impl Signers {
-    fn of(issuer: &Issuer) -> Self {
+impl CrlSigners {
+    #[must_use]
+    pub fn of(issuer: &Issuer) -> Self {
         let mut keys: Vec<&IssuerKey> = issuer.keys.iter().collect();
         // Of those that begin alike the first in the configuration is the newer one: the sort is stable.
         keys.sort_by_key(|key| Reverse(key.certificate.not_before()));
@@ -54,23 +57,26 @@ impl Signers {
         }
     }
 
-    fn find(&self, key: &[u8]) -> Option<Signer> {
-        let of_ca = self.keys.iter().position(|known| known == key).map(Signer::Key);
-        of_ca.or_else(|| self.crl_issuers.iter().any(|known| known == key).then_some(Signer::CrlIssuer))
+    /// Whose key has this SHA-256; `None`: nobody's who is configured.
+    #[must_use]
+    pub fn find(&self, key: &[u8]) -> Option<CrlSigner> {
+        let of_ca = self.keys.iter().position(|known| known == key).map(CrlSigner::Key);
+        of_ca.or_else(|| self.crl_issuers.iter().any(|known| known == key).then_some(CrlSigner::CrlIssuer))
     }
 }
 
 /// A scope, and who signed it.
 #[derive(Clone, Copy)]
 struct Signed<'a> {
-    by: Signer,
+    by: CrlSigner,
     scope: Scope<'a>,
 }
 
 impl Signed<'_> {
     /// Whether it goes on where `other`, of the same names, ended.
     fn succeeds(&self, other: &Self) -> bool {
-        let is_newer_key = matches!((self.by, other.by), (Signer::Key(new), Signer::Key(old)) if new < old);
+        let is_newer_key =
+            matches!((self.by, other.by), (CrlSigner::Key(new), CrlSigner::Key(old)) if new < old);
         let (new, old) = (&self.scope.newest().crl, &other.scope.newest().crl);
         is_newer_key && new.is_newer_than(old) && new.this_update >= old.this_update
     }
@@ -82,7 +88,7 @@ pub(super) fn relevant<'a>(
     issuer: &Issuer,
     certificate: &Certificate,
 ) -> Vec<Scope<'a>> {
-    let signers = Signers::of(issuer);
+    let signers = CrlSigners::of(issuer);
     let own_key = signers.find(&key_hash(certificate));
     let mut by_names: BTreeMap<ScopeNames<'a>, Vec<Signed<'a>>> = BTreeMap::new();
     for scope in of_issuer.iter().filter(|scope| !scope.complete.is_retired()) {
@@ -97,7 +103,7 @@ pub(super) fn relevant<'a>(
     let everywhere = everywhere.filter(|scope| scope.complete.crl.key.distribution_point.is_empty());
     let needs_others = !issuer.covers.is_met_by(Covered::by(everywhere));
     let is_older = |one: &Signed<'_>| match (one.by, own_key) {
-        (Signer::Key(other), Some(Signer::Key(own))) => other > own,
+        (CrlSigner::Key(other), Some(CrlSigner::Key(own))) => other > own,
         _ => true,
     };
     let mut relevant = Vec::with_capacity(of_issuer.len());
