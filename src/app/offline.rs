@@ -193,9 +193,10 @@ pub fn retire_scope(config: &Config, order: &DropOrder) -> Result<Result<Value, 
     let issuer = configured.issuers.iter().find(|issuer| issuer.name == order.issuer);
     let no_issuer =
         || AppError::Faults(vec![Fault::new("--issuer", format!("there is no issuer \"{}\"", order.issuer))]);
-    let number = issuer.ok_or_else(no_issuer)?.number;
+    let issuer = issuer.ok_or_else(no_issuer)?;
     let mut precautions = Precautions::of(config);
-    Ok(drop_scope(&store, &mut precautions, number, order, Clock::System.now()))
+    let dropped = drop_scope(&store, &mut precautions, issuer, order, Clock::System.now());
+    Ok(dropped.map(|(report, _)| report))
 }
 
 /// What the store of a configuration holds.

@@ -8,7 +8,7 @@ use crate::http::{
     AuditStatus, IssuerStatus, PresignedStatus, RefusedReload, ScopeStatus, SignerStatus, SourceStatus,
     Status, UsageStatus,
 };
-use crate::ingest::{Outcome, Report, SourceReport, scope_text};
+use crate::ingest::{Outcome, Report, SourceReport, scope_text, signer_name};
 use crate::metrics::{AuditMetrics, Metrics, UsageMetrics};
 use crate::snapshot::Snapshot;
 use crate::store::{InventoryState, ScopeChange, ScopeRecord, Store, StoreError};
@@ -189,6 +189,7 @@ fn inventory_rows(state: InventoryState) -> Option<u64> {
 fn scope_status(record: &ScopeRecord) -> ScopeStatus {
     ScopeStatus {
         distribution_point: scope_text(&record.crl.idp),
+        signer: signer_name(&record.crl.key),
         crl_number: if record.crl.crl_number.is_empty() {
             String::new()
         } else {

@@ -10,6 +10,7 @@ use crate::http::{InterventionStatus, QuarantineStatus, ScopeStatus, SourceStatu
 use crate::x509::UnixTime;
 use clap::Args;
 use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -255,6 +256,11 @@ fn scope_lines(scopes: &[ScopeStatus], all: bool, now: UnixTime) -> String {
     let expired = by_end.iter().take_while(|scope| scope.next_update < now_text).count();
     let shown = if all { by_end.len() } else { by_end.len().min(expired.max(SHOWN_SCOPES)) };
     let mut out = String::new();
+    // Which of two keys signed it is of interest where both did.
+    let mut signers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for scope in scopes {
+        signers.entry(&scope.distribution_point).or_default().insert(&scope.signer);
+    }
     for scope in by_end.iter().take(shown) {
         let name = match scope.distribution_point.as_str() {
             "" => "everything",
@@ -265,13 +271,17 @@ fn scope_lines(scopes: &[ScopeStatus], all: bool, now: UnixTime) -> String {
             number => format!(" number {number},"),
         };
         let entries = words::count(scope.entries, "entry", "entries");
+        let signer = match signers.get(scope.distribution_point.as_str()) {
+            Some(several) if several.len() > 1 => format!(" signed by {},", scope.signer),
+            _ => String::new(),
+        };
         let until = at(&scope.next_update, now);
         let state = match scope.next_update < now_text {
             _ if scope.retired => format!("retired {}", away(&scope.ingested_at, now)),
             true => format!("EXPIRED {until}"),
             false => format!("until {until}"),
         };
-        out.push_str(&format!("    {name}:{number} {entries}, {state}\n"));
+        out.push_str(&format!("    {name}:{number}{signer} {entries}, {state}\n"));
     }
     if shown < by_end.len() {
         let rest = words::count((by_end.len() - shown) as u64, "scope", "scopes");
@@ -302,6 +312,7 @@ mod tests {
     fn scope(place: usize, next_update: &str) -> ScopeStatus {
         ScopeStatus {
             distribution_point: format!("CN=City {place}"),
+            signer: "0123456789abcdef".into(),
             crl_number: "12".into(),
             this_update: "2026-11-22T06:00:00Z".into(),
             next_update: next_update.into(),

@@ -28,6 +28,10 @@ pub struct DropOrder {
     pub issuer: String,
     /// The distribution point as the status shows it.
     pub scope: String,
+    /// Whose CRLs of it, where several keys sign some: the beginning of a signer's name as the status shows it, or
+    /// `all`. `None`: those that are not of the newest live key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
     /// Also if holds are released by it, or nothing is left to answer from.
     #[serde(default)]
     pub force: bool,

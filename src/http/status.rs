@@ -195,6 +195,8 @@ pub struct SignerStatus {
 pub struct ScopeStatus {
     /// For people; empty for a CRL of everything.
     pub distribution_point: String,
+    /// The beginning of the SHA-256 of the public key that signs its CRLs.
+    pub signer: String,
     /// Decimal; empty for a CRL without a number.
     pub crl_number: String,
     pub this_update: String,

@@ -35,7 +35,7 @@ pub use guard::{Alarm, Guard, Manner};
 pub use judge::{CrlAuthority, IngestOptions, Judge, Judged, scope_text};
 pub use read::{CrlContent, IssuerEntries, read_crl};
 pub use refused::Refused;
-pub use retire::{EVERYTHING, NotRetired, Retired, retire};
+pub use retire::{EVERYTHING, NotRetired, Retired, Whose, retire, signer_name};
 pub use sources::{Arrival, Content, Source, SourceReport, Sources};
 pub use steps::{Step, Steps, Timed, With};
 pub use taken_back::bar;

@@ -55,10 +55,10 @@ pub enum Refused {
         "has the CRL number {number} of the one that is held, but other content: ask the CA which is right"
     )]
     SameNumberOtherContent { number: String },
-    /// The scope was retired by hand: its last CRL, or one before it, does not bring it back.
+    /// The scope was retired by hand: its last CRL, or one before it, does not bring it back, nor does a delta CRL.
     #[error(
-        "is of a scope that was retired (`ocsprey crl drop`), and not newer than its last CRL: take it out of \
-         the source"
+        "is of a scope that was retired (`ocsprey crl drop`), and no complete CRL newer than its last one: take it \
+         out of the source"
     )]
     ScopeRetired,
     /// `ocsprey crl rollback` took it out of force.

@@ -72,7 +72,8 @@ pub(super) fn standing(
 
 /// The complete CRL that is held, if a delta CRL from `base` on applies to it (RFC 5280 5.2.4): the
 /// complete one has the base's number or a higher one, and a lower one than the delta. With the delta's
-/// own number or a higher one it already says all that the delta does: then not, and nothing is wrong.
+/// own number or a higher one it already says all that the delta does: then not, and nothing is wrong. To a
+/// scope that was retired none applies, however new: only a complete CRL brings it back.
 fn applies_to<'a>(
     delta: &ScopeRecordDraft,
     base: &[u8],
@@ -82,6 +83,10 @@ fn applies_to<'a>(
         return Err(Refused::DeltaWithoutNumber);
     }
     let Some(complete) = complete else { return Err(Refused::before_base(base)) };
+    // Its record keeps the number of a CRL that is in force no more: there is nothing to apply it to.
+    if complete.is_retired() {
+        return Err(Refused::ScopeRetired);
+    }
     let held = &complete.crl.crl_number;
     if (held.len(), held.as_slice()) < (base.len(), base) {
         return Err(Refused::DeltaBaseTooNew { base: hexadecimal(base), held: hexadecimal(held) });
@@ -129,6 +134,10 @@ fn check_succession(held: &ScopeRecord, offered: &ScopeRecordDraft) -> Result<()
                 }
                 std::cmp::Ordering::Greater => {}
             }
+        }
+        // Without a number its time says which CRL it is.
+        (true, _) if held.is_retired() && offered.this_update <= held.crl.this_update => {
+            return Err(Refused::ScopeRetired);
         }
         (true, _) => {}
     }

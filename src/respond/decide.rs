@@ -145,7 +145,7 @@ pub(super) struct Counted {
 }
 
 /// The time for which `row` says that the certificate is revoked; `None` when it does not say so (RFC 5280
-/// 5.2.4): it lifts a hold, its hold is lifted by the delta CRL, or a newer complete CRL has overtaken it.
+/// 5.2.4): it lifts a hold, its hold is lifted by the delta CRL, or a newer complete CRL, or key, has overtaken it.
 pub(super) fn counted_in(key: &Key, rows: &[StatusRow], row: &StatusRow) -> Option<Counted> {
     let role = key.scopes.role(row.scope)?;
     let (standing, window) = match role.layer {
@@ -160,9 +160,10 @@ pub(super) fn counted_in(key: &Key, rows: &[StatusRow], row: &StatusRow) -> Opti
             }
             (Standing::Complete, role.together)
         }
+        RoleLayer::Delta if row.revocation.is_permanent() => (Standing::Delta, role.own),
         RoleLayer::Delta => (Standing::Delta, role.together),
-        RoleLayer::OvertakenDelta if row.revocation.is_permanent() => (Standing::History, role.own),
-        RoleLayer::OvertakenDelta => return None,
+        RoleLayer::Overtaken if row.revocation.is_permanent() => (Standing::History, role.own),
+        RoleLayer::Overtaken => return None,
     };
     let standing = if row.retained { Standing::History } else { standing };
     Some(Counted { standing, window })

@@ -7,6 +7,7 @@
 mod cert_id_index;
 mod published;
 mod references;
+mod roles;
 mod scopes;
 mod series;
 mod signatory;
@@ -18,9 +19,11 @@ mod tests;
 
 pub use published::Published;
 pub use references::{CrlReference, CrlReferences, Source};
-pub use scopes::{Coverage, Covers, Role, RoleLayer, ScopeSet, ScopesPolicy, Window};
+pub use roles::{Role, RoleLayer};
+pub use scopes::{Coverage, Covers, ScopeSet, ScopesPolicy, Window};
 pub use series::{CertIds, Series, WrittenCertIds};
 pub use signatory::{Signatories, Signatory};
+pub use signers::{CrlSigner, CrlSigners};
 
 use crate::ocsp::CertIdRef;
 use crate::signing::ResponderIdentity;

@@ -3,11 +3,13 @@
 //! A scope is what one CRL speaks of: the names, kinds of certificates and reasons of its
 //! issuingDistributionPoint, signed by one key. `good` rests on all the scopes that a serial number may
 //! belong to: all of the issuer's, or, where the inventory names the distribution point, that one's.
-//! Whose CRLs count for the certificates of which key is [`signers`](super::signers)' matter.
+//! Whose CRLs count for the certificates of which key is [`signers`](super::signers)' matter, and what is still
+//! revoked by each of them [`roles`](super::roles)'.
 
 use super::Issuer;
 use super::references::{CrlReference, CrlReferences, References, Source};
-use super::signers::relevant;
+use super::roles::{Role, roles};
+use super::signers::Ranked;
 use crate::store::{DistributionPointNumber, Layer, ScopeKey, ScopeNumber, ScopeRecord};
 use crate::x509::crl::CertificateKinds;
 use crate::x509::{Certificate, UnixTime, each_general_name};
@@ -101,28 +103,6 @@ pub struct ScopeSet {
     references: Option<Box<References>>,
 }
 
-/// What the rows under a scope's number count for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Role {
-    /// The time for which the CRL alone speaks.
-    pub own: Window,
-    /// The time for which it speaks together with the delta CRL in force, or that with it; the same as
-    /// `own` where there is none.
-    pub together: Window,
-    pub layer: RoleLayer,
-}
-
-/// Which layer of a scope, and what the other one is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RoleLayer {
-    /// A complete CRL, and the delta CRL in force on top of it.
-    Complete { delta: Option<ScopeNumber> },
-    /// A delta CRL in force: newer than the complete one.
-    Delta,
-    /// A delta CRL that a complete one has overtaken: only what is permanent still counts.
-    OvertakenDelta,
-}
-
 /// What reasons and kinds a group of scopes covers together.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Covered {
@@ -186,7 +166,8 @@ impl ScopeSet {
     ) -> Self {
         let records = records.iter().filter(|record| record.issuer() == issuer.number);
         let of_issuer = scopes(records);
-        let mut relevant = relevant(&of_issuer, issuer, certificate);
+        let ranked = Ranked::of(&of_issuer, issuer);
+        let mut relevant = ranked.relevant(issuer.covers, certificate);
         let is_any = !relevant.is_empty();
         relevant.retain(|scope| issuer.covers.wants(scope.complete.crl.key.contains));
         let named = Named::of(&relevant);
@@ -196,7 +177,7 @@ impl ScopeSet {
             all => all,
         };
         // Not only the relevant ones: a certificate stays revoked whichever key said so.
-        let by_number = roles(&of_issuer, all.ok());
+        let by_number = roles(&of_issuer, &ranked.succession(), all.ok());
         let speaking = speaking(&relevant, &named, points, issuer.covers);
         let references = match references {
             CrlReferences::Omit => None,
@@ -263,7 +244,7 @@ impl ScopeSet {
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub complete: &'a ScopeRecord,
-    delta: Option<&'a ScopeRecord>,
+    pub delta: Option<&'a ScopeRecord>,
 }
 
 impl<'a> Scope<'a> {
@@ -279,7 +260,7 @@ impl<'a> Scope<'a> {
 
     /// Complete and delta CRL together say what a complete CRL of the delta's time would say (RFC 5280
     /// 5.2.4), until either runs out: going back to the complete one alone would undo revocations.
-    fn window(&self) -> Window {
+    pub(super) fn window(&self) -> Window {
         let own = window(self.complete);
         match self.delta_in_force().map(window) {
             Some(delta) => {
@@ -301,33 +282,7 @@ fn scopes<'a>(records: impl Iterator<Item = &'a ScopeRecord>) -> Vec<Scope<'a>> 
     complete.into_iter().map(pair).collect()
 }
 
-/// `all` is the window of the issuer as a whole, where it has one.
-fn roles(scopes: &[Scope<'_>], all: Option<Window>) -> HashMap<ScopeNumber, Role> {
-    let mut roles = HashMap::with_capacity(scopes.len());
-    for scope in scopes {
-        let (mut own, mut together) = (window(scope.complete), scope.window());
-        if scope.complete.is_retired() {
-            // What is kept of a scope that was merged into others is permanent, and as well known as what
-            // the others say; it does not run out.
-            own.this_update = all.map_or(own.this_update, |all| all.this_update.max(own.this_update));
-            together = own;
-        }
-        let in_force = scope.delta_in_force().map(|delta| delta.number);
-        let layer = RoleLayer::Complete { delta: in_force };
-        roles.insert(scope.complete.number, Role { own, together, layer });
-        if let Some(delta) = scope.delta {
-            // What an overtaken delta CRL still says, it says for as long as the complete one lasts.
-            let role = match in_force {
-                Some(_) => Role { own: window(delta), together, layer: RoleLayer::Delta },
-                None => Role { own, together, layer: RoleLayer::OvertakenDelta },
-            };
-            roles.insert(delta.number, role);
-        }
-    }
-    roles
-}
-
-fn window(record: &ScopeRecord) -> Window {
+pub(super) fn window(record: &ScopeRecord) -> Window {
     Window { this_update: record.crl.this_update, next_update: record.crl.next_update }
 }
 

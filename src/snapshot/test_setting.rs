@@ -155,6 +155,11 @@ impl Crl {
         }
     }
 
+    pub(crate) fn signed_by(mut self, certificate: &Certificate) -> Self {
+        self.draft.key.signing_key = sha256(certificate.public_key().bits());
+        self
+    }
+
     pub(crate) fn numbered(mut self, number: u8) -> Self {
         self.draft.crl_number = vec![number];
         self

@@ -28,10 +28,12 @@ pub enum Point {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scope(pub Generation, pub Option<Point>);
 
-pub const SCOPES: [Scope; 3] = [
+/// Of the east both keys sign CRLs: the second may go on with those of the first.
+pub const SCOPES: [Scope; 4] = [
     Scope(Generation::First, Some(Point::East)),
     Scope(Generation::First, Some(Point::West)),
     Scope(Generation::Second, None),
+    Scope(Generation::Second, Some(Point::East)),
 ];
 
 /// A serial number, by its place among those that are asked about.
@@ -122,6 +124,23 @@ struct Told {
 }
 
 impl Held {
+    /// The number and time of the newest CRL, full or delta.
+    fn newest(&self) -> (u64, i64) {
+        let newest = self.delta.as_ref().unwrap_or(&self.full);
+        (newest.number, newest.this_update)
+    }
+
+    /// What is said of a certificate once the CRLs of a newer key go on: F42, what is not permanent was released; trap
+    /// 21, the rest is known as long as either full CRL is in force.
+    fn told_before(&self, serial: Serial, next: &Self) -> Vec<Told> {
+        let both = [&self.full, &next.full];
+        let this_update = both.map(|full| full.this_update).into_iter().max().unwrap();
+        let next_update = both.map(|full| full.next_update).into_iter().max().unwrap();
+        let kept = [&self.kept_full, &self.kept_delta].into_iter().filter_map(|kept| kept.get(&serial));
+        let window = (this_update, next_update);
+        kept.map(|entry| Told { entry: *entry, rank: Rank::History, window }).collect()
+    }
+
     /// What is said of a certificate: how directly, and for how long.
     fn told(&self, serial: Serial) -> Vec<Told> {
         let both = self.window();
@@ -257,12 +276,45 @@ impl Model {
         Verdict::Applied
     }
 
+    /// The scope of the newer key that goes on with the CRLs of this one (5.2.3: a CRL issuer is a name, with one
+    /// sequence of numbers for each scope): with a higher number, and no earlier.
+    fn next(&self, scope: Scope) -> Option<Scope> {
+        let next = Scope(Generation::Second, scope.1);
+        let ((old, before), (new, after)) = (self.held.get(&scope)?.newest(), self.held.get(&next)?.newest());
+        (scope.0 == Generation::First && new > old && after >= before).then_some(next)
+    }
+
+    /// What is said of a certificate by what is held of a scope.
+    fn told(&self, scope: Scope, serial: Serial) -> Vec<Told> {
+        let Some(held) = self.held.get(&scope) else { return Vec::new() };
+        match self.next(scope).and_then(|next| self.held.get(&next)) {
+            Some(next) => held.told_before(serial, next),
+            None => held.told(serial),
+        }
+    }
+
+    /// The CRLs that count for certificates of this key.
+    fn of_key(&self, key: Generation) -> BTreeSet<Scope> {
+        let held = |key| self.held.keys().copied().filter(move |scope: &Scope| scope.0 == key);
+        let own: BTreeSet<_> = held(key).collect();
+        let others = |scope: &Scope| match key {
+            // F44: one name, two keys: both reach the same data; the CRLs of a key are those of its
+            // certificates, unless it has signed none.
+            _ if own.is_empty() => true,
+            // A new key that signed one partition has not made the others vanish; one that signed everything has.
+            Generation::Second => {
+                let is_own = |point| own.contains(&Scope(key, point));
+                scope.0 == Generation::First && !is_own(None) && !is_own(scope.1)
+            }
+            Generation::First => false,
+        };
+        let others = self.held.keys().copied().filter(others);
+        own.iter().copied().chain(others).map(|scope| self.next(scope).unwrap_or(scope)).collect()
+    }
+
     /// The scopes that may speak of a certificate of this key: `None` where one is missing.
     fn relevant(&self, serial: Serial, key: Generation) -> Option<BTreeSet<Scope>> {
-        // F44: one name, two keys: both reach the same data; the CRLs of a key are those of its
-        // certificates, unless it has signed none.
-        let own: BTreeSet<_> = self.held.keys().copied().filter(|scope| scope.0 == key).collect();
-        let own = if own.is_empty() { self.held.keys().copied().collect() } else { own };
+        let own = self.of_key(key);
         // Design 6: "where the inventory names the scope of a serial, that one"; trap 28: "a full CRL
         // without IDP covers all", so it stands in.
         let hint = self.inventory.as_ref().and_then(|issued| issued.get(&serial).copied().flatten());
@@ -277,8 +329,8 @@ impl Model {
         // F30: nothing is known where a scope is missing.
         let whole = !relevant.is_empty();
         // Whoever lists a serial has something to say of it.
-        let lists = |held: &Held| !held.told(serial).is_empty();
-        relevant.extend(self.held.iter().filter(|(_, held)| lists(held)).map(|(scope, _)| *scope));
+        let lists = |scope: &Scope| !self.told(*scope, serial).is_empty();
+        relevant.extend(self.held.keys().copied().filter(lists));
         (whole || !relevant.is_empty()).then_some(relevant)
     }
 
@@ -289,7 +341,7 @@ impl Model {
         let held: Vec<&Held> = scopes.iter().filter_map(|scope| self.held.get(scope)).collect();
         // Revoked where a CRL that is in force says so (trap 38). Of several the permanent one counts,
         // then what is said most directly, then the first.
-        let told = held.iter().flat_map(|held| held.told(serial));
+        let told = scopes.iter().flat_map(|scope| self.told(*scope, serial));
         let (fresh, stale): (Vec<_>, Vec<_>) = told.partition(|told| now < told.window.1);
         let weight = |told: &Told| (told.entry.is_hold(), told.rank, told.entry.date);
         if let Some(gravest) = fresh.iter().map(weight).min() {

@@ -26,6 +26,11 @@ fn crl(number: u64, base: Option<u64>, entries: &[(usize, CrlReason)]) -> Crl {
     }
 }
 
+/// The same of another scope.
+fn of(scope: usize, crl: Crl) -> Crl {
+    Crl { scope: SCOPES[scope], ..crl }
+}
+
 impl Pair {
     /// Takes these CRLs, one after another.
     fn after(crls: &[Crl]) -> Self {
@@ -128,4 +133,21 @@ fn f20_a_delta_crl_of_an_earlier_time_than_its_base_is_refused() {
     let earlier = Crl { this_update: start() - 60, ..crl(6, Some(5), &[(1, REMOVED)]) };
     let pair = Pair::after(&[crl(5, None, &[(1, HOLD)]), earlier]);
     assert_eq!(pair.reason(1), Some(HOLD));
+}
+
+/// F44, F42: the new key goes on with the CRLs of the old one.
+#[test]
+fn f44_f42_a_rollover_with_numbers_that_go_on_is_as_one_key() {
+    let lost = (2, LOST);
+    let mut pair = Pair::after(&[crl(5, None, &[(1, HOLD), lost]), of(3, crl(5, None, &[]))]);
+    assert_eq!((pair.reason(1), pair.reason(2)), (Some(HOLD), Some(LOST)), "numbers of its own");
+    let later = |number, base, entries: &[_]| {
+        of(3, Crl { next_update: start() + 3 * DAY, ..crl(number, base, entries) })
+    };
+    pair.take(&later(6, None, &[])).unwrap();
+    assert_eq!((pair.reason(1), pair.reason(2)), (None, Some(LOST)));
+    pair.step(&Step::Wait(2 * DAY)).unwrap();
+    assert_eq!((pair.reason(1), pair.reason(2)), (None, Some(LOST)), "its own CRL ran out");
+    pair.step(&Step::Wait(DAY)).unwrap();
+    assert_eq!((pair.status(1), pair.status(2)), (Status::TryLater, Status::TryLater));
 }

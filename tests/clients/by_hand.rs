@@ -204,6 +204,8 @@ fn a_scope_is_dropped_from_a_store_at_rest_with_the_same_words() {
     let told = ["issuer", "scope", "outcome"].map(|key| report[key].as_str().unwrap());
     assert_eq!(told, ["test", A, "dropped"], "{report:#}");
     assert_eq!((report["kept"].as_u64(), report["released"].as_u64()), (Some(1), Some(1)), "{report:#}");
+    assert_eq!(report["retired"][0]["is"], "the newest key", "{report:#}");
+    assert_eq!(report["staying"].as_array().unwrap().len(), 0, "{report:#}");
     fails_with(&ocsprey_in(&drop), "no CRL of this scope is held");
 }
 

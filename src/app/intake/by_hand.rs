@@ -9,11 +9,12 @@ use super::super::retiring::drop_scope;
 use super::super::rollback::{NotTakenBack, Source, take_back};
 use super::{Intake, Ordered, SUBMITTED, Submitted};
 use crate::http::{DropOrder, Order, Refusal, RollbackOrder};
-use crate::ingest::{Arrival, EVERYTHING, Manner, NotRetired, Report, scope_text};
-use crate::snapshot::Issuer;
+use crate::ingest::{Arrival, Manner, Report};
+use crate::snapshot::{Configured, Issuer};
 use crate::store::{ScopeKey, StoreError};
 use serde_json::{Value, json};
 use std::io::Cursor;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Sources that a report names, and scopes that the log does.
@@ -90,40 +91,28 @@ impl Intake {
         interventions::note_forced(&self.shared.store, report, self.shared.clock.now());
     }
 
-    fn issuer(&self, name: &str) -> Result<&Issuer, Refusal> {
-        let issuer = self.configured.issuers.iter().find(|issuer| issuer.name == name);
-        issuer.ok_or_else(|| {
-            Refusal::Unacceptable(format!("there is no issuer \"{name}\" in the configuration"))
-        })
-    }
-
     fn drop_scope(&mut self, order: &DropOrder) -> Result<Value, Refusal> {
-        let (started, number) = (Instant::now(), self.issuer(&order.issuer)?.number);
+        let (started, configured) = (Instant::now(), Arc::clone(&self.configured));
+        let issuer = issuer_of(&configured, &order.issuer)?;
         let (store, now) = (&self.shared.store, self.shared.clock.now());
-        let held = store.scopes().map_err(|why| Refusal::Unavailable(why.to_string()))?;
-        let dropped = drop_scope(store, &mut self.precautions, number, order, now);
+        let dropped = drop_scope(store, &mut self.precautions, issuer, order, now);
         // After an error of the store a part may be done.
         self.unpublished.get_or_insert(started);
-        let mut report = dropped.map_err(|why| match why {
-            NotRetired::NoSuchScope | NotRetired::Holds { .. } | NotRetired::Last => {
-                Refusal::Unacceptable(why.to_string())
-            }
-            NotRetired::Refused(_) | NotRetired::Store(_) => Refusal::Unavailable(why.to_string()),
+        let (mut report, keys) = dropped.map_err(|why| {
+            let refusal = if why.is_theirs() { Refusal::Unacceptable } else { Refusal::Unavailable };
+            refusal(why.to_string())
         })?;
         let DropOrder { issuer, scope, .. } = order;
         let (kept, released) = (report["kept"].as_u64(), report["released"].as_u64());
         tracing::warn!(issuer, scope, kept, released, "a CRL scope was dropped by hand");
         self.shared.metrics.issuer(issuer).interventions.dropped.inc();
-        let is_meant = |shown: &str| shown == scope || shown.is_empty() && scope == EVERYTHING;
-        let keys = held.iter().filter(|one| one.issuer() == number && is_meant(&scope_text(&one.crl.idp)));
-        let keys: Vec<&ScopeKey> = keys.map(|one| &one.crl.key).collect();
-        report["sources"] = self.look_again(&keys);
+        report["sources"] = self.look_again(&keys.iter().collect::<Vec<_>>());
         report["seconds"] = json!(started.elapsed().as_secs_f64());
         Ok(report)
     }
 
     fn roll_back(&mut self, order: &RollbackOrder) -> Result<Value, Refusal> {
-        let (started, number) = (Instant::now(), self.issuer(&order.issuer)?.number);
+        let (started, number) = (Instant::now(), issuer_of(&self.configured, &order.issuer)?.number);
         let backups = self.config.store.backups.as_deref();
         let named = order.from.as_ref().map(|name| backup_named(backups, name)).transpose()?;
         let source = match &named {
@@ -168,4 +157,9 @@ impl Intake {
         }
         names.into_iter().take(MOST_NAMED).collect()
     }
+}
+
+fn issuer_of<'a>(configured: &'a Configured, name: &str) -> Result<&'a Issuer, Refusal> {
+    let issuer = configured.issuers.iter().find(|issuer| issuer.name == name);
+    issuer.ok_or_else(|| Refusal::Unacceptable(format!("there is no issuer \"{name}\" in the configuration")))
 }

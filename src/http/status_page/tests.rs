@@ -15,6 +15,7 @@ fn now() -> UnixTime {
 fn scope(place: &str, left: i64) -> ScopeStatus {
     ScopeStatus {
         distribution_point: format!("CN={place} CRLDP,OU=Tokyo-to,O=JPKI"),
+        signer: "0123456789abcdef".into(),
         crl_number: "12".into(),
         this_update: now().plus(-86_400).to_string(),
         next_update: now().plus(left).to_string(),

@@ -276,27 +276,142 @@ fn t29_a_crl_of_users_only_leaves_the_rest_open() {
     assert_eq!(one.status_of(&serial(3)), CertStatus::Revoked(revoked(None)));
 }
 
-#[test]
-fn f44_both_generations_of_a_key_reach_the_same_revocations() {
+/// One name, two keys.
+struct Generations {
+    setting: Setting,
+    new: Authority,
+    old: Authority,
+    number: IssuerNumber,
+}
+
+fn generations() -> Generations {
     let mut setting = Setting::new();
     let (new, old) = (Authority::new(KeyKind::P256, AUTH), Authority::new(KeyKind::P256, AUTH));
     let number = setting.add("auth", vec![signs_itself(&new), signs_itself(&old)]);
-    setting.load(Crl::of(number, &new.certificate).revoking(serial(3), revoked(None)));
-    setting.load(Crl::of(number, &old.certificate).revoking(serial(4), revoked(None)));
-    let snapshot = setting.snapshot();
-    for authority in [&new, &old] {
-        for (of, expected) in [
-            (1, CertStatus::Good),
-            (3, CertStatus::Revoked(revoked(None))),
-            (4, CertStatus::Revoked(revoked(None))),
-        ] {
-            let asked = request(&[cert_id(&authority.certificate, HashAlgorithm::Sha256, &serial(of))], None);
-            let answer = Responder::new().respond(&snapshot, &asked, now());
-            // Signed by the generation that was asked about.
-            let response = verified(&answer, authority.certificate.public_key());
-            assert_eq!(only(&response).status, expected);
-        }
+    Generations { setting, new, old, number }
+}
+
+impl Generations {
+    fn by_new(&self, number: u8) -> Crl {
+        Crl::of(self.number, &self.new.certificate).number(number)
     }
+
+    fn by_old(&self, number: u8) -> Crl {
+        Crl::of(self.number, &self.old.certificate).number(number)
+    }
+
+    /// What every key that is configured says of a serial number at `now`; `None`: tryLater.
+    fn say(&self, of: u8, now: UnixTime) -> Option<CertStatus> {
+        let snapshot = self.setting.snapshot();
+        let all = [&self.new, &self.old].into_iter().take(snapshot.keys().len()).map(|authority| {
+            let asked = request(&[cert_id(&authority.certificate, HashAlgorithm::Sha256, &serial(of))], None);
+            let answer = Responder::new().respond(&snapshot, &asked, now);
+            if answer.outcome.status == TryLater {
+                return None;
+            }
+            // Signed by the generation that was asked about.
+            Some(only(&verified(&answer, authority.certificate.public_key())).status)
+        });
+        let mut all: Vec<_> = all.collect();
+        all.dedup();
+        assert_eq!(all.len(), 1, "{all:?}");
+        all[0]
+    }
+}
+
+#[test]
+fn f44_both_generations_of_a_key_reach_the_same_revocations() {
+    let two = generations();
+    two.setting.load(two.by_new(1).revoking(serial(3), revoked(None)));
+    two.setting.load(two.by_old(1).revoking(serial(4), revoked(None)));
+    assert_eq!(two.say(1, now()), Some(CertStatus::Good));
+    assert_eq!(two.say(3, now()), Some(CertStatus::Revoked(revoked(None))));
+    assert_eq!(two.say(4, now()), Some(CertStatus::Revoked(revoked(None))));
+}
+
+#[test]
+fn f42_f44_t20_a_new_key_that_goes_on_with_the_crls_releases_what_the_old_key_had_on_hold() {
+    let hold = revoked(Some(CrlReason::CertificateHold));
+    let on_hold = Some(CertStatus::Revoked(hold));
+    let two = generations();
+    two.setting.load(two.by_old(5).valid(now().plus(-HOUR), now().plus(HOUR)).revoking(serial(3), hold));
+    // None of these goes on with it: numbers of its own, an earlier time, other certificates, another point.
+    for other in [
+        two.by_new(5),
+        two.by_new(6).valid(now().plus(-2 * HOUR), now().plus(2 * DAY)),
+        two.by_new(6).only(CertificateKinds::User),
+        two.by_new(6).reasons(&[1, 2]),
+        two.by_new(6).at("a"),
+    ] {
+        let two = generations();
+        two.setting.load(two.by_old(5).valid(now().plus(-HOUR), now().plus(HOUR)).revoking(serial(3), hold));
+        two.setting.load(other.signed_by(&two.new.certificate));
+        assert_eq!(two.say(3, now()), on_hold);
+        assert_eq!(two.say(3, now().plus(HOUR)), None);
+    }
+    // This does, and a delta CRL may take it there.
+    two.setting.load(two.by_new(4));
+    assert_eq!(two.say(3, now()), on_hold);
+    two.setting.load(two.by_new(6).delta().revoking(serial(4), hold));
+    assert_eq!((two.say(3, now()), two.say(4, now())), (Some(CertStatus::Good), on_hold));
+    two.setting.load(two.by_new(7));
+    for at in [now(), now().plus(DAY)] {
+        assert_eq!((two.say(3, at), two.say(4, at)), (Some(CertStatus::Good), Some(CertStatus::Good)));
+    }
+    // Once it is late itself, nothing is known.
+    assert_eq!(two.say(3, now().plus(2 * DAY)), None);
+    // The old key speaks again, of a later time.
+    two.setting.load(two.by_old(8).revoking(serial(3), hold));
+    assert_eq!(two.say(3, now()), on_hold);
+}
+
+#[test]
+fn f42_f44_t21_what_the_old_key_revoked_for_good_outlives_its_crl() {
+    let lost = revoked(Some(CrlReason::KeyCompromise));
+    let two = generations();
+    two.setting.load(two.by_old(5).valid(now().plus(-HOUR), now().plus(HOUR)).revoking(serial(3), lost));
+    two.setting
+        .load(two.by_old(6).delta().valid(now().plus(-HOUR), now().plus(HOUR)).revoking(serial(4), lost));
+    two.setting.load(two.by_new(7));
+    for at in [now(), now().plus(HOUR), now().plus(DAY)] {
+        for of in [3, 4] {
+            assert_eq!(two.say(of, at), Some(CertStatus::Revoked(lost)));
+        }
+        assert_eq!(two.say(1, at), Some(CertStatus::Good));
+    }
+}
+
+#[test]
+fn f44_t20_t21_a_key_that_is_not_configured_any_more_keeps_what_nobody_else_speaks_of() {
+    let (hold, lost) = (revoked(Some(CrlReason::CertificateHold)), revoked(Some(CrlReason::KeyCompromise)));
+    let mut two = generations();
+    let late = |crl: Crl| crl.valid(now().plus(-HOUR), now());
+    two.setting.load(late(two.by_old(9).at("a")).revoking(serial(3), lost).revoking(serial(4), hold));
+    two.setting
+        .load(late(two.by_old(10).at("a").delta()).revoking(serial(5), lost).revoking(serial(6), hold));
+    two.setting.load(two.by_new(1).at("b"));
+    two.setting.issuers[0].keys.truncate(1);
+    let say = |two: &Generations| [3, 4, 5, 6].map(|of| two.say(of, now()));
+    let kept = Some(CertStatus::Revoked(lost));
+    assert_eq!(say(&two), [kept, None, kept, None]);
+    // What is earlier than the holds does not release them, nor what is about others.
+    two.setting.load(two.by_new(1).at("a").valid(now().plus(-DAY), now().plus(DAY)));
+    two.setting.load(two.by_new(1).only(CertificateKinds::User));
+    assert_eq!(say(&two), [kept, None, kept, None]);
+    two.setting.load(two.by_new(2).at("a"));
+    let good = Some(CertStatus::Good);
+    assert_eq!(say(&two), [kept, good, kept, good]);
+}
+
+#[test]
+fn f44_t20_a_crl_of_everything_speaks_of_what_a_key_that_is_gone_had_on_hold() {
+    let hold = revoked(Some(CrlReason::CertificateHold));
+    let mut two = generations();
+    two.setting.load(two.by_old(9).at("a").revoking(serial(3), hold));
+    two.setting.load(two.by_new(1));
+    assert_eq!(two.say(3, now()), Some(CertStatus::Revoked(hold)));
+    two.setting.issuers[0].keys.truncate(1);
+    assert_eq!(two.say(3, now()), Some(CertStatus::Good));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::asn1::tlv;
+use crate::x509::CrlReason;
 
 fn ends(snapshot: &Snapshot, key: usize) -> Result<i64, Coverage> {
     snapshot.keys()[key].scopes.whole(now()).map(|window| window.next_update.since(now()) / HOUR)
@@ -95,6 +96,23 @@ fn t21_a_retired_scope_covers_nothing_and_what_it_revoked_does_not_run_out() {
     // A newer CRL brings it back.
     one.load(one.crl().at("merged").number(3));
     assert!(one.scopes().at_point(one.point("merged"), now()).is_some());
+}
+
+#[test]
+fn f26_a_delta_crl_that_is_not_retired_with_its_scope_runs_out() {
+    let one = one();
+    let hold = revoked(Some(CrlReason::CertificateHold));
+    one.load(one.crl().at("merged").number(5).revoking(serial(1), revoked(None)));
+    let delta = one.crl().at("merged").delta().number(6).valid(now().plus(-HOUR), now().plus(HOUR));
+    one.load(delta.revoking(serial(2), hold));
+    one.load(one.crl().at("merged").number(5).retired());
+    let snapshot = one.setting.snapshot();
+    let role = |of| {
+        let rows = snapshot.view().revocations(one.number, &serial(of)).unwrap();
+        *snapshot.keys()[0].scopes.role(rows[0].scope).unwrap()
+    };
+    assert_eq!(role(2).together.next_update, now().plus(HOUR));
+    assert!(role(1).own.is_fresh(now().plus(10_000 * DAY)));
 }
 
 #[test]
