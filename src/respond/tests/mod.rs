@@ -15,9 +15,10 @@ mod several;
 mod tiers;
 mod times;
 
+use super::fresh::next_update;
 use super::*;
 use crate::asn1::{self, tag, write_tlv};
-use crate::ocsp::{BasicResponse, ParsedResponse, ParsedSingleResponse, preferred_algorithms};
+use crate::ocsp::{BasicResponse, CertStatus, ParsedResponse, ParsedSingleResponse, preferred_algorithms};
 use crate::signing::test_pki::{Authority, now};
 use crate::signing::{KeyKind, digest, verify};
 use crate::snapshot::test_setting::{Crl, Setting, signs_itself};

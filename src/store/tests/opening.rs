@@ -40,9 +40,11 @@ fn a_store_that_is_flushed_while_it_is_opened_for_reading_is_read_whole_or_not_a
     let key = UsageKey { day: 20_000, verifier: None, issuer, method, result, on_behalf_of: String::new() };
     let copies = tempfile::tempdir_in(folder.path()).unwrap();
     let (sum, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
-    let mut read = 0;
+    // Each opening is disturbed once, somewhere: a writer that never rests would let none end.
+    let (begun, mut read) = (AtomicU64::new(0), 0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            let mut disturbed = 0;
             for round in 1_u64.. {
                 if is_over.load(Ordering::SeqCst) {
                     return;
@@ -50,7 +52,8 @@ fn a_store_that_is_flushed_while_it_is_opened_for_reading_is_read_whole_or_not_a
                 store.add_usage([(&key, 1)]).unwrap();
                 sum.store(round, Ordering::SeqCst);
                 // As a backup does: every family is flushed, and the log is deleted.
-                if round % 64 == 0 {
+                if begun.load(Ordering::SeqCst) > disturbed {
+                    disturbed += 1;
                     let copy = copies.path().join("copy");
                     store.checkpoint(&copy).unwrap();
                     std::fs::remove_dir_all(&copy).unwrap();
@@ -60,6 +63,7 @@ fn a_store_that_is_flushed_while_it_is_opened_for_reading_is_read_whole_or_not_a
         let ending = Ending(&is_over);
         while read < 300 {
             let at_least = sum.load(Ordering::SeqCst);
+            begun.fetch_add(1, Ordering::SeqCst);
             match Store::open_read_only(folder.path(), &options()) {
                 Ok(reader) => {
                     let mut total = 0;
