@@ -68,6 +68,8 @@ impl Family {
         let mut family = Options::default();
         family.set_block_based_table_factory(&table);
         family.set_compression_type(DBCompressionType::None);
+        // Nearly every look-up in the inventory ends in its last level, where its filter would only be one more block.
+        family.set_optimize_filters_for_hits(self == Self::Inventory);
         if is_looked_up {
             family.set_memtable_whole_key_filtering(true);
             family.set_memtable_prefix_bloom_ratio(0.02);
