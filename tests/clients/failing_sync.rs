@@ -7,38 +7,11 @@ use crate::by_hand::{request, says_revoked};
 use crate::records::Asking;
 use crate::support::{Crl, Pki, Server, post, wait_until};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-const LIBRARY: &str = r#"
-#define _GNU_SOURCE
-#include <errno.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-static int fails(int file) {
-    const char *flag = getenv("OCSPREY_TEST_SYNC_FLAG");
-    const char *folder = getenv("OCSPREY_TEST_SYNC_FOLDER");
-    char link[64], path[PATH_MAX];
-    if (!flag || !folder || access(flag, F_OK)) return 0;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0) return 0;
-    path[length] = 0;
-    return strncmp(path, folder, strlen(folder)) == 0;
-}
-int fsync(int file) {
-    if (fails(file)) { errno = ENOSPC; return -1; }
-    return syscall(SYS_fsync, file);
-}
-int fdatasync(int file) {
-    if (fails(file)) { errno = ENOSPC; return -1; }
-    return syscall(SYS_fdatasync, file);
-}
-"#;
+const LIBRARY: &str = include_str!("support/failing_sync.c");
+const ENOSPC: &str = "28";
 
 fn is_revoked(server: &Server, serial: &str) -> bool {
     says_revoked(&Asking::of(server).post(&request(server.dir(), serial, &["-no_nonce"])).unwrap())
@@ -61,12 +34,13 @@ fn a_submitted_crl_whose_sync_fails_is_in_force_once_the_disk_is_well_again() {
         eprintln!("skipped: there is no C compiler to make the failing disk with");
         return;
     }
+    let of = |path: &Path| path.to_str().unwrap().to_owned();
     let variables = [
-        ("LD_PRELOAD", library),
-        ("OCSPREY_TEST_SYNC_FLAG", flag.clone()),
-        ("OCSPREY_TEST_SYNC_FOLDER", dir.join("data")),
+        ("LD_PRELOAD", of(&library)),
+        ("OCSPREY_TEST_SYNC_FLAG", of(&flag)),
+        ("OCSPREY_TEST_SYNC_FOLDER", of(&dir.join("data"))),
+        ("OCSPREY_TEST_SYNC_ERRNO", ENOSPC.to_owned()),
     ];
-    let variables = variables.map(|(name, path)| (name, path.to_str().unwrap().to_owned()));
     let server = Server::start_with(pki.into_dir(), &variables);
     let submit = |crl: &[u8]| post(&format!("{}/api/v1/crls", server.admin), "application/pkix-crl", crl);
     assert!(!is_revoked(&server, "0x2002") && is_revoked(&server, "0x1001"));

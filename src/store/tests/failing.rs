@@ -8,41 +8,14 @@ use super::*;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const FOLDER: &str = "OCSPREY_TEST_FAILING_STORE";
-const FLAG: &str = "OCSPREY_TEST_FAILING_FLAG";
+const FOLDER: &str = "OCSPREY_TEST_SYNC_FOLDER";
+const FLAG: &str = "OCSPREY_TEST_SYNC_FLAG";
+const ERRNO: &str = "OCSPREY_TEST_SYNC_ERRNO";
+const EIO: &str = "5";
 const ROWS: &str = "OCSPREY_TEST_FAILING_ROWS";
 const CHILD: [&str; 4] = ["--exact", "store::tests::failing::the_child", "--ignored", "--nocapture"];
 
-const LIBRARY: &str = r#"
-#define _GNU_SOURCE
-#include <errno.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-static int fails(int file) {
-    const char *flag = getenv("OCSPREY_TEST_FAILING_FLAG");
-    const char *folder = getenv("OCSPREY_TEST_FAILING_STORE");
-    char link[64], path[PATH_MAX];
-    if (!flag || !folder || access(flag, F_OK)) return 0;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0) return 0;
-    path[length] = 0;
-    return strncmp(path, folder, strlen(folder)) == 0;
-}
-int fsync(int file) {
-    if (fails(file)) { errno = EIO; return -1; }
-    return syscall(SYS_fsync, file);
-}
-int fdatasync(int file) {
-    if (fails(file)) { errno = EIO; return -1; }
-    return syscall(SYS_fdatasync, file);
-}
-"#;
+const LIBRARY: &str = include_str!("../../../tests/clients/support/failing_sync.c");
 
 fn list(count: u64, time: i64) -> Vec<(SerialNumber, Revocation)> {
     let mut list: Vec<_> =
@@ -110,6 +83,7 @@ fn a_series_has_no_number_before_its_name_is_on_the_disk() {
         .args(["--exact", "store::tests::failing::the_child_that_numbers", "--ignored", "--nocapture"])
         .env("LD_PRELOAD", &library)
         .env(FOLDER, &folder)
+        .env(ERRNO, EIO)
         .env(FLAG, place.path().join("flag"))
         .output()
         .unwrap();
@@ -142,6 +116,7 @@ fn trap32_a_failing_fsync_is_told_and_leaves_the_old_crl_in_force_and_the_next_s
                 .args(CHILD)
                 .env("LD_PRELOAD", &library)
                 .env(FOLDER, &folder)
+                .env(ERRNO, EIO)
                 .env(FLAG, place.path().join("flag"))
                 .env(ROWS, count.to_string())
                 .output()
