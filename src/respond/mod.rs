@@ -254,7 +254,6 @@ impl Responder {
 
 /// What a request has come to before anything is signed.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is moved once, and a box would be an allocation a request")]
 pub enum Begun<'a> {
     Answered(Answer),
     Unsigned(Unsigned<'a>),
