@@ -8,7 +8,7 @@ use crate::asn1::{Reader, tag};
 use crate::ocsp::CertIdForm;
 use crate::verifiers::{Network, NetworkError};
 use crate::x509::UnixTime;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -192,11 +192,19 @@ pub(super) fn collector(text: &str) -> Result<String, Wrong> {
         let hint = "what a collector wants to know beside is for one on this machine to add";
         return wrong("is more than a host, a port and a path", hint);
     }
-    let is_whole = |uri: &ureq::http::Uri| {
-        let has_port = authority.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
-        uri.host().is_some_and(|host| !host.is_empty()) && uri.port().is_some() == has_port
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (authority, "443"),
     };
-    if !text.parse().is_ok_and(|uri| is_whole(&uri)) {
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty() && host.bytes().all(|one| one.is_ascii_alphanumeric() || b"-._".contains(&one))
+        }
+    };
+    let is_port =
+        port.bytes().all(|one| one.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    if !is_host || !is_port || !path.bytes().all(|one| one.is_ascii_graphic()) {
         return wrong(format!("\"{text}\" is not a URL"), hint);
     }
     if path.is_empty() {
