@@ -12,6 +12,7 @@
 )]
 
 mod by_hand;
+mod inventory;
 mod reload;
 mod sweep;
 mod traced;
@@ -143,6 +144,13 @@ enum Taken {
     PutOff,
 }
 
+/// How far a sweep of the sources came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Swept {
+    ToTheEnd,
+    Halfway,
+}
+
 /// The intake, owned by its thread.
 pub(super) struct Intake {
     shared: Arc<Shared>,
@@ -165,6 +173,9 @@ pub(super) struct Intake {
     started: (Instant, SystemTime),
     last_retry: Instant,
     retry: Vec<Arrival>,
+    /// Configurations that were put in the place of others.
+    reloads: u32,
+    is_told_to_stop: bool,
 }
 
 impl Intake {
@@ -199,6 +210,8 @@ impl Intake {
             started: (Instant::now(), SystemTime::now()),
             last_retry: Instant::now(),
             retry: Vec::new(),
+            reloads: 0,
+            is_told_to_stop: false,
         }
     }
 
@@ -207,6 +220,9 @@ impl Intake {
         loop {
             self.look(commands);
             self.publish_now();
+            if self.is_told_to_stop {
+                return;
+            }
             // A server that hangs says nothing of what the store has: it is waited for a little, not for long.
             if !self.sources.is_waiting() || self.started.0.elapsed() >= FIRST_FETCHES {
                 self.shared.state().caught_up = true;
@@ -221,24 +237,32 @@ impl Intake {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Stop => {}
+            Command::Stop => self.is_told_to_stop = true,
             Command::Reload => self.reload(),
             Command::Submit(submitted) => self.take_submitted(submitted),
             Command::Order(ordered) => self.carry_out(ordered),
         }
     }
 
-    /// Takes what is new at the sources. Commands wait for no more than the CRL that is being taken in.
+    /// Takes what is new at the sources. Commands wait for no more than the CRL that is being taken in, or
+    /// 100,000 entries of an inventory.
     fn look(&mut self, commands: &Receiver<Command>) {
-        if let Err(faults) = self.inventories.load(&self.shared.store, |_| {}) {
-            for fault in faults {
-                tracing::error!(source = %fault.what, reason = %fault.why, "an inventory was not loaded");
-                self.sources.settle(&fault.what, Some(fault.why));
-            }
+        self.look_at_inventories(commands);
+        if self.is_told_to_stop || self.sweep(commands) == Swept::Halfway {
+            return;
         }
-        if self.inventories.take_changed() {
-            self.unpublished.get_or_insert_with(Instant::now);
-        }
+        let Self { quarantine, partitions, sources, .. } = self;
+        quarantine.keep(|source| source == SUBMITTED || sources.knows(source));
+        partitions.keep(|arrival| sources.knows(arrival));
+        // What was taken in counts as held only once it is published; only a look to its end has seen all.
+        self.publish_now();
+        self.look_for_gone();
+        self.look_at_signers();
+        self.show();
+    }
+
+    /// Takes in the CRLs that are new, and does meanwhile what it is told.
+    fn sweep(&mut self, commands: &Receiver<Command>) -> Swept {
         if self.last_retry.elapsed() >= RETRY_EVERY {
             self.last_retry = Instant::now();
             for arrival in std::mem::take(&mut self.retry) {
@@ -254,22 +278,17 @@ impl Intake {
                 self.publish_now();
             }
             match commands.try_recv() {
-                Ok(Command::Stop) => return,
                 // The arrivals that are left belong to the sources of before; the next look has them.
-                Ok(Command::Reload) => return self.reload(),
+                Ok(command @ (Command::Stop | Command::Reload)) => {
+                    self.obey(command);
+                    return Swept::Halfway;
+                }
                 Ok(command) => self.obey(command),
                 Err(_) => {}
             }
             sweep.look_now_and_then(|| self.sources.look());
         }
-        let Self { quarantine, partitions, sources, .. } = self;
-        quarantine.keep(|source| source == SUBMITTED || sources.knows(source));
-        partitions.keep(|arrival| sources.knows(arrival));
-        // What was taken in counts as held only once it is published; only a look to its end has seen all.
-        self.publish_now();
-        self.look_for_gone();
-        self.look_at_signers();
-        self.show();
+        Swept::ToTheEnd
     }
 
     /// Says which partitions are gone, once.

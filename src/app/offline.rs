@@ -160,9 +160,10 @@ pub fn load_inventory(
     let fault = |why: &dyn std::fmt::Display| AppError::Faults(vec![Fault::new("inventory", why)]);
     let name = canonical_name(certificate.subject()).map_err(|why| fault(&why))?;
     let issuer = store.issuer_number(&name)?;
-    load_readers(&store, issuer, readers, &mut progress).map_err(|why| match why {
+    load_readers(&store, issuer, readers, &mut progress, &mut || true).map_err(|why| match why {
         LoadError::Store(why) | LoadError::Source(EntriesError::Store(why)) => AppError::Store(why),
         LoadError::Source(EntriesError::Read(why)) => AppError::Entries(why),
+        LoadError::Source(why @ EntriesError::Interrupted) => fault(&why),
     })
 }
 
@@ -179,7 +180,7 @@ pub fn prepare(
     {
         let (store, configured, _) = open(config)?;
         let mut inventories = Inventories::of(config, &configured);
-        inventories.load(&store, &mut inventory_octets).map_err(AppError::Faults)?;
+        inventories.load(&store, &mut inventory_octets, || true).map_err(AppError::Faults)?;
     }
     ingest_crls(config, &[], Manner::Guarded, progress)
 }

@@ -7,6 +7,8 @@
 //! off, the same load again adds what is missing and counts right, because the count of rows is written in
 //! the same batch as the rows, or found by counting. Until the first load has come to its end the inventory
 //! is [`InventoryState::Partial`]: an unlisted serial says nothing yet.
+//!
+//! Between any two chunks others may write, but nobody to this inventory.
 
 use super::db::{Db, Durability, Family};
 use super::epochs::Touched;
@@ -20,17 +22,18 @@ use super::staging::SortedFiles;
 /// Serial numbers a batch: 100,000 of them are about 5 MB, and one append to the log.
 const CHUNK: usize = 100_000;
 
-/// Adds `serials` to the inventory of `issuer`. Under the writer's lock.
+/// Adds `serials` to the inventory of `issuer`. Under the writer's lock, but for the time of `meanwhile`.
 pub fn load<E>(
     db: &Db,
     issuer: IssuerNumber,
     serials: impl Iterator<Item = Result<Listed, E>>,
+    mut meanwhile: impl FnMut() -> Result<(), LoadError<E>>,
 ) -> Result<InventoryLoad, LoadError<E>> {
     let key = number_key(b'V', issuer.0);
     let state = registry::inventory_state(db, db.get_meta(&key)?.as_deref())?;
     let rows = match state {
         InventoryState::Absent | InventoryState::Partial { rows: 0 } => match count(db, issuer)? {
-            0 => return first_load(db, issuer, serials),
+            0 => return first_load(db, issuer, serials, meanwhile),
             // A first load was killed after it took its files in, before it said so.
             rows => rows,
         },
@@ -49,6 +52,7 @@ pub fn load<E>(
         if chunk.len() == CHUNK {
             // A crash after this batch leaves a part of the addition, counted right.
             loader.add(&mut chunk)?;
+            meanwhile()?;
         }
     }
     loader.add(&mut chunk)?;
@@ -80,6 +84,7 @@ fn first_load<E>(
     db: &Db,
     issuer: IssuerNumber,
     serials: impl Iterator<Item = Result<Listed, E>>,
+    mut meanwhile: impl FnMut() -> Result<(), LoadError<E>>,
 ) -> Result<InventoryLoad, LoadError<E>> {
     let key = number_key(b'V', issuer.0);
     // From here on what is not listed may well be issued: a crash, or an error, leaves a partial inventory
@@ -90,15 +95,19 @@ fn first_load<E>(
     touched.issuer(issuer);
     db.epochs().commit(&touched, || batch.commit(Durability::Synced))?;
     let mut listing = Listing::new(db)?;
-    for listed in serials {
+    for (count, listed) in (1..).zip(serials) {
         listing.push(&listed.map_err(LoadError::Source)?)?;
+        if count % CHUNK == 0 {
+            meanwhile()?;
+        }
     }
     let mut files = SortedFiles::new(db, Family::Inventory, issuer.0);
     let mut load = InventoryLoad::default();
     load.already_there = listing.finish(|(serial, distribution_point)| {
         let (octets, len) = encode_inventory(*distribution_point);
         load.added += 1;
-        files.add(&RowKey::new(issuer.0, serial), octets.get(..len).unwrap_or_default())
+        files.add(&RowKey::new(issuer.0, serial), octets.get(..len).unwrap_or_default())?;
+        if load.added % CHUNK as u64 == 0 { meanwhile() } else { Ok(()) }
     })?;
     let files = files.finish()?;
     // Files are durable at once. The numbers of the distribution points that they name must be, too.

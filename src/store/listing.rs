@@ -117,10 +117,10 @@ impl Listing {
 
     /// Gives all to `each`, in strictly ascending order. Of a serial that is listed twice the one with a
     /// distribution point counts (the higher, if both have one). How many were listed again.
-    pub fn finish(
+    pub fn finish<E: From<StoreError>>(
         mut self,
-        mut each: impl FnMut(&Listed) -> Result<(), StoreError>,
-    ) -> Result<u64, StoreError> {
+        mut each: impl FnMut(&Listed) -> Result<(), E>,
+    ) -> Result<u64, E> {
         self.serials.sort_unstable();
         self.runs.push(Run::Memory(std::mem::take(&mut self.serials).into_iter()));
         let folder = self.folder;

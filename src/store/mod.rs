@@ -378,24 +378,33 @@ impl Store {
         issuer: IssuerNumber,
         serials: impl IntoIterator<Item = Result<(SerialNumber, Option<DistributionPointNumber>), E>>,
     ) -> Result<InventoryLoad, LoadError<E>> {
-        self.load_inventory_with(issuer, |_| serials)
+        self.load_inventory_with(issuer, |_| serials, || Ok(()))
     }
 
     /// As [`Store::load_inventory`], for entries whose distribution points have no numbers yet: the load
-    /// holds the pen, so `serials` is given the [`Numbering`] that writes with it.
+    /// holds the pen, so `serials` is given the [`Numbering`] that writes with it. Every 100,000 entries the pen is put
+    /// down for `meanwhile`, which may write anything but this inventory: a country's takes minutes, and a revocation
+    /// does not wait for it.
     ///
     /// # Errors
-    /// As [`Store::load_inventory`].
+    /// As [`Store::load_inventory`], and the first one of `meanwhile`, which ends the load.
     pub fn load_inventory_with<'a, E, I>(
         &'a self,
         issuer: IssuerNumber,
         serials: impl FnOnce(Numbering<'a>) -> I,
+        mut meanwhile: impl FnMut() -> Result<(), E>,
     ) -> Result<InventoryLoad, LoadError<E>>
     where
         I: IntoIterator<Item = Result<(SerialNumber, Option<DistributionPointNumber>), E>>,
     {
-        let _writing = self.begin_write()?;
-        inventory::load(&self.db, issuer, serials(Numbering(&self.db)).into_iter())
+        let mut pen = Some(self.begin_write()?);
+        let serials = serials(Numbering(&self.db)).into_iter();
+        inventory::load(&self.db, issuer, serials, || {
+            pen = None;
+            let so_far = meanwhile().map_err(LoadError::Source);
+            pen = Some(self.begin_write()?);
+            so_far
+        })
     }
 
     /// What [`Store::set_note`] wrote under this name.

@@ -78,3 +78,59 @@ fn a_delta_crl_that_is_found_before_its_complete_one_waits_for_it_without_an_ala
     assert_eq!(shown["issuers"][0]["scopes"].as_array().unwrap().len(), 2, "{shown:#}");
     assert!(!server.said().contains("was refused"), "{}", server.said());
 }
+
+/// Serial numbers of the inventory that takes a while.
+const ISSUED: u64 = 4_000_000;
+
+/// A server with a small inventory that has just begun to read a large one.
+fn reading_an_inventory() -> (Server, Vec<u8>) {
+    let pki = Pki::served();
+    let revoked =
+        pki.crl("next.crl", Crl { number: "06", entries: &[("2001", "superseded")], ..Crl::CURRENT });
+    let text = fs::read_to_string(pki.path("ocsprey.toml")).unwrap();
+    pki.write("ocsprey.toml", text.replace("crls = ", "inventory = [\"issued.txt\"]\ncrls = "));
+    pki.write("issued.txt", "1001\n");
+    let issued: String = (0..ISSUED).map(|n| format!("{:06X}\n", 0x10_0000 + n)).collect();
+    pki.write("issued.txt.part", issued);
+    let server = Server::start(pki.into_dir());
+    let written = || -> u64 {
+        let files = fs::read_dir(server.path("data")).unwrap();
+        files.map(|file| file.unwrap().metadata().map_or(0, |metadata| metadata.len())).sum()
+    };
+    let before = written();
+    fs::rename(server.path("issued.txt.part"), server.path("issued.txt")).unwrap();
+    // The log of the first chunks.
+    wait_until(|| server.said(), || (written() > before + 3_000_000).then_some(()));
+    (server, revoked)
+}
+
+fn inventoried(status: &Value) -> u64 {
+    status["issuers"][0]["inventory"].as_u64().unwrap()
+}
+
+#[test]
+fn a_revocation_does_not_wait_until_an_inventory_is_read() {
+    let (server, revoked) = reading_an_inventory();
+    let answer = post(&format!("{}/api/v1/crls", server.admin), "application/pkix-crl", &revoked);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let shown = status(&server);
+    assert!(inventoried(&shown) < ISSUED, "the inventory was read when the CRL was in");
+    assert_eq!(shown["issuers"][0]["scopes"][0]["crl_number"], "6", "{shown:#}");
+    let describe = || format!("{:#}\n{}", status(&server), server.said());
+    wait_until(describe, || (inventoried(&status(&server)) == ISSUED + 1).then_some(()));
+}
+
+#[test]
+fn a_server_that_reads_an_inventory_ends_when_it_is_told_to_and_reads_on_when_it_is_started() {
+    let (server, _) = reading_an_inventory();
+    let (ended, dir) = server.terminate();
+    assert!(ended.success(), "{ended}");
+    let said = ocsprey(dir.path(), &["status", "--config", "ocsprey.toml", "--json"]);
+    let held = inventoried(&serde_json::from_str(&said.out).unwrap_or_else(|why| panic!("{why}: {said:#?}")));
+    assert!((1..ISSUED).contains(&held), "{held}: it read to the end");
+
+    let server = Server::start(dir);
+    let describe = || format!("{:#}\n{}", status(&server), server.said());
+    wait_until(describe, || (inventoried(&status(&server)) == ISSUED + 1).then_some(()));
+    assert!(!server.said().contains("was not loaded"), "{}", server.said());
+}

@@ -78,6 +78,38 @@ fn a_load_that_breaks_off_is_partial_until_one_comes_to_its_end() {
 }
 
 #[test]
+fn others_may_write_between_the_chunks_of_a_load_and_may_end_it() {
+    let (_folder, store) = new_store();
+    let issuer = store.issuer_number(b"ca").unwrap();
+    let state = || store.view().unwrap().inventory_state(issuer).unwrap();
+    let serials = |count: u64| (0..count).map(|n| Ok((SerialNumber::from(n), None)));
+    let town = scope_key(issuer, "town");
+    let mut states = Vec::new();
+    let mut write = || {
+        // It would wait for ever, did the load hold the pen.
+        store.replace_scope(crl(&town, 1 + u8::try_from(states.len()).unwrap()), entries(&[])).unwrap();
+        states.push(state());
+        Ok::<(), &str>(())
+    };
+    let load = store.load_inventory_with(issuer, |_| serials(250_000), &mut write).unwrap();
+    assert_eq!(load, InventoryLoad { added: 250_000, already_there: 0, moved: 0 });
+    // While it is read, and while it is sorted.
+    assert_eq!(states, [InventoryState::Partial { rows: 0 }; 4]);
+    assert_eq!(store.view().unwrap().scopes().len(), 1);
+
+    let mut chunks = 0;
+    let stop = || {
+        chunks += 1;
+        if chunks < 4 { Ok(()) } else { Err("enough") }
+    };
+    let error = store.load_inventory_with(issuer, |_| serials(900_000), stop).unwrap_err();
+    assert_eq!(error, LoadError::Source("enough"));
+    assert_eq!(state(), InventoryState::Complete { rows: 400_000 });
+    let load = store.load_inventory(issuer, serials(450_000)).unwrap();
+    assert_eq!(load, InventoryLoad { added: 50_000, already_there: 400_000, moved: 0 });
+}
+
+#[test]
 fn a_first_load_takes_serials_in_any_order_and_the_highest_point_of_those_given_again() {
     let (folder, store) = new_store();
     let issuer = store.issuer_number(b"ca").unwrap();
