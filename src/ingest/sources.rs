@@ -1,24 +1,28 @@
 //! Where CRLs come from: files, watched folders, URLs.
 //!
 //! A look at the sources gives what is new: files whose name, size or times changed since they were
-//! last taken, and URLs whose server sent something. Watching is looking again every few
-//! seconds: 2,000 files take a few milliseconds, and nothing is missed that a file system, a network
-//! share or a container forgot to notify. URLs are asked by other threads ([`fetch`](super::fetch)), when the
+//! last taken, and URLs whose server sent something. Watching is looking again twice a
+//! second: 2,000 files take two or three milliseconds, and nothing is missed that a file system, a network
+//! share or a container forgot to notify. For the sake of those milliseconds names are compared as octets here, not
+//! as paths, component by component. URLs are asked by other threads ([`fetch`](super::fetch)), when the
 //! [`schedule`](super::schedule) says so; a look only collects what has come, and never waits.
 
 #![expect(clippy::disallowed_methods, reason = "polling is paced by elapsed time, not by the date")]
+
+mod files;
 
 use super::fetch::{End, FetchOptions, Fetched, Fetches, Places, Validators};
 use super::{Refused, Report, Timed, schedule};
 use crate::clock::Clock;
 use crate::x509::UnixTime;
+use files::{Stamp, are_same, listing};
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 /// One configured source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,35 +56,6 @@ impl fmt::Display for Arrival {
             Self::File(path) => path.display().fmt(f),
             Self::Url(url) => f.write_str(url),
         }
-    }
-}
-
-/// Tells one state of a file from another without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
-impl Stamp {
-    /// When the file came to be what it is: written to its end, or moved to its place.
-    fn arrived(&self) -> SystemTime {
-        let (seconds, nanos) = self.changed;
-        let nanos = u32::try_from(nanos).unwrap_or(0);
-        UNIX_EPOCH + Duration::new(u64::try_from(seconds).unwrap_or(0), nanos)
     }
 }
 
@@ -121,6 +96,8 @@ pub struct SourceReport {
 #[derive(Debug)]
 struct Watched {
     source: Source,
+    /// Of a folder: the files that were in it.
+    listed: Vec<PathBuf>,
     last_tried: Option<UnixTime>,
     last_changed: Option<UnixTime>,
 }
@@ -146,7 +123,7 @@ struct Url {
 #[derive(Debug)]
 pub struct Sources {
     watched: Vec<Watched>,
-    taken: HashMap<PathBuf, Stamp>,
+    taken: HashMap<OsString, Stamp>,
     urls: HashMap<String, Url>,
     /// Why a source, or a file of a folder, could not be used when it was last tried; `None`: it could.
     problems: HashMap<String, Option<String>>,
@@ -186,7 +163,7 @@ impl Sources {
             urls: sources.iter().filter_map(url).collect(),
             watched: sources
                 .into_iter()
-                .map(|source| Watched { source, last_tried: None, last_changed: None })
+                .map(|source| Watched { source, listed: Vec::new(), last_tried: None, last_changed: None })
                 .collect(),
             taken: HashMap::new(),
             problems: HashMap::new(),
@@ -207,7 +184,7 @@ impl Sources {
         let mut arrivals = Vec::new();
         let named: Vec<PathBuf> = self.watched.iter().filter_map(|one| one.source.file()).collect();
         let mut watched = std::mem::take(&mut self.watched);
-        for Watched { source, last_tried, .. } in &mut watched {
+        for Watched { source, listed, last_tried, .. } in &mut watched {
             match source {
                 Source::File(path) => {
                     *last_tried = Some(now);
@@ -217,11 +194,14 @@ impl Sources {
                     *last_tried = Some(now);
                     match listing(folder) {
                         Ok(paths) => {
-                            self.forget_vanished(folder, &paths, &named);
+                            if !are_same(&paths, listed) || self.problems.values().any(Option::is_some) {
+                                self.forget_vanished(folder, &paths, &named);
+                            }
                             self.settle(&folder.display().to_string(), None);
                             for path in &paths {
                                 self.look_at(path, &mut arrivals);
                             }
+                            *listed = paths;
                         }
                         Err(why) => {
                             let why = format!("cannot be listed: {why}");
@@ -285,11 +265,11 @@ impl Sources {
             Ok(metadata) if !metadata.is_file() => {
                 self.settle(&path.display().to_string(), Some("is not a file".to_owned()));
             }
-            Ok(metadata) if self.taken.get(path) == Some(&Stamp::of(&metadata)) => {}
+            Ok(metadata) if self.taken.get(path.as_os_str()) == Some(&Stamp::of(&metadata)) => {}
             Ok(_) => arrivals.push(Arrival::File(path.to_owned())),
             Err(why) => {
                 // Back with the same stamp it is taken again, so that the problem ends.
-                self.taken.remove(path);
+                self.taken.remove(path.as_os_str());
                 self.settle(&path.display().to_string(), Some(format!("cannot be read: {why}")));
             }
         }
@@ -300,10 +280,10 @@ impl Sources {
         let Self { taken, problems, .. } = self;
         let is_gone = |path: &Path| {
             path.parent() == Some(folder)
-                && listed.binary_search_by(|one| one.as_path().cmp(path)).is_err()
+                && listed.binary_search_by(|one| one.as_os_str().cmp(path.as_os_str())).is_err()
                 && !named.iter().any(|one| one == path)
         };
-        taken.retain(|path, _| !is_gone(path));
+        taken.retain(|path, _| !is_gone(Path::new(path)));
         problems.retain(|name, _| !is_gone(Path::new(name)));
     }
 
@@ -315,11 +295,11 @@ impl Sources {
         match arrival {
             Arrival::File(path) => {
                 // One that cannot be opened is not tried at every look.
-                self.taken.insert(path.clone(), Stamp::of(&std::fs::metadata(path)?));
+                self.taken.insert(path.clone().into(), Stamp::of(&std::fs::metadata(path)?));
                 let file = File::open(path)?;
                 // The stamp of what is read, not of what stands there when it was read.
                 let stamp = Stamp::of(&file.metadata()?);
-                self.taken.insert(path.clone(), stamp);
+                self.taken.insert(path.clone().into(), stamp);
                 Ok(Some(Content { octets: file, arrived: stamp.arrived() }))
             }
             Arrival::Url(name) => {
@@ -375,7 +355,7 @@ impl Sources {
     pub fn retry(&mut self, arrival: &Arrival) {
         match arrival {
             Arrival::File(path) => {
-                self.taken.remove(path);
+                self.taken.remove(path.as_os_str());
             }
             Arrival::Url(url) => {
                 if let Some(url) = self.urls.get_mut(url) {
@@ -470,23 +450,6 @@ impl Source {
             more => format!("{first} {why}; and {more} more"),
         })
     }
-}
-
-/// The files of a folder that are meant to be read, in order of name.
-fn listing(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let unfinished = name.starts_with('.')
-            || [".tmp", ".part", ".partial", ".swp", "~"].iter().any(|end| name.ends_with(end));
-        if !unfinished && entry.file_type().is_ok_and(|kind| !kind.is_dir()) {
-            paths.push(entry.path());
-        }
-    }
-    paths.sort();
-    Ok(paths)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What is found at the sources, and what is said of them.
 
 use super::*;
+use std::time::Duration;
 
 fn watch(sources: Vec<Source>) -> Sources {
     let options = FetchOptions { every: Duration::ZERO, ..FetchOptions::default() };
