@@ -86,7 +86,7 @@ impl Answerer for PublishedResponder {
         request: &[u8],
         now: UnixTime,
         allowance: Allowance,
-        turn: &mut Turn,
+        turn: &mut Turn<'_>,
     ) -> Option<Answer> {
         // It is held while others take their turn, so not by one of the thread's few cheap guards.
         let snapshot = Guard::into_inner(self.published.load());

@@ -20,7 +20,7 @@
 //! asks and reports. Nothing is shared between workers, and only [`keep_watch`] reads a clock.
 
 use crate::respond::{Allowance, Effort};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -32,6 +32,9 @@ const PRESSED_NONCES: Duration = Duration::from_millis(25);
 const NONCES: Duration = Duration::from_millis(5);
 const SIGNATURES: Duration = Duration::from_micros(12_500);
 const HELD: Duration = Duration::from_micros(12_500);
+
+/// Requests that may be decided and not yet signed: at 270 us for an RSA signature less than a share of a window.
+const STANDING_BACK: u32 = 32;
 
 /// How often an idle worker looks for delay, and one that has found some.
 const CALM: Duration = Duration::from_millis(50);
@@ -52,6 +55,7 @@ pub struct Pressure {
     nonces: AtomicU64,
     signatures: AtomicU64,
     held: AtomicU64,
+    standing_back: AtomicU32,
 }
 
 impl Pressure {
@@ -102,6 +106,17 @@ impl Pressure {
         self.is_pressed.load(Ordering::Relaxed)
     }
 
+    /// A place among those who let others go first, for as long as it is kept; `None` where all are taken, and in
+    /// an overload, where each signature is allowed by what those before it have spent.
+    pub(super) fn stand_back(&self) -> Option<StandingBack<'_>> {
+        let others = self.standing_back.load(Ordering::Relaxed);
+        if others >= STANDING_BACK || self.is_overloaded.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.standing_back.store(others + 1, Ordering::Relaxed);
+        Some(StandingBack(self))
+    }
+
     /// An answer of this kind took so long.
     pub(super) fn spend(&self, effort: Effort, has_nonce: bool, took: Duration) {
         let spent = match (effort, has_nonce) {
@@ -123,6 +138,17 @@ impl Pressure {
         for spent in [&self.nonces, &self.signatures, &self.held] {
             spent.store(0, Ordering::Relaxed);
         }
+    }
+}
+
+/// One of those who let others go first.
+#[derive(Debug)]
+pub(super) struct StandingBack<'a>(&'a Pressure);
+
+impl Drop for StandingBack<'_> {
+    fn drop(&mut self) {
+        let all = self.0.standing_back.load(Ordering::Relaxed);
+        self.0.standing_back.store(all.saturating_sub(1), Ordering::Relaxed);
     }
 }
 
@@ -252,6 +278,19 @@ mod tests {
         assert!(!is_over());
         pressure.delayed(PATIENCE / 2);
         assert!(is_over());
+    }
+
+    #[test]
+    fn t37_what_stands_back_is_less_than_a_share_and_nothing_in_an_overload() {
+        let pressure = Pressure::new(Some(PATIENCE));
+        let mut places: Vec<_> = std::iter::from_fn(|| pressure.stand_back()).collect();
+        assert!(places.len() >= 16 && SIGNATURE * (u32::try_from(places.len()).unwrap()) <= SIGNATURES);
+        places.pop();
+        assert!(pressure.stand_back().is_some(), "a place is given back");
+        pressure.delayed(2 * PATIENCE);
+        assert!(pressure.stand_back().is_none());
+        pressure.rest();
+        assert!(pressure.stand_back().is_some());
     }
 
     #[test]

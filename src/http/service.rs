@@ -11,7 +11,7 @@
 
 use super::caching::{self, Asked, Audience};
 use super::caller::Caller;
-use super::disk_pace::{DiskPace, worked};
+use super::disk_pace::{DiskPace, Doings};
 use super::gate::{self, Gate};
 use super::listener::{Limits, Serve};
 use super::ocsp_get;
@@ -55,7 +55,7 @@ pub trait Answerer: Send + Sync + 'static {
         request: &[u8],
         now: UnixTime,
         allowance: Allowance,
-        _turn: &mut Turn,
+        _turn: &mut Turn<'_>,
     ) -> impl Future<Output = Option<Answer>> + Send {
         ready(self.answer_from_memory(request, now, allowance))
     }
@@ -184,14 +184,14 @@ impl<A: Answerer> OcspService<A> {
     async fn answer_from_disk(&self, request: &[u8], now: UnixTime, allowance: Allowance) -> Answer {
         let parts = &self.parts;
         parts.metrics.disk_reads.inc();
-        let (begin, worked_before) = (Instant::now(), worked());
+        let begin = Instant::now();
         if !parts.pace.is_quick(begin.duration_since(parts.began)) {
             return self.answer_elsewhere(request, now, allowance).await;
         }
+        let before = Doings::now();
         let answer = parts.answerer.answer(request, now, allowance);
-        let (end, work) = (Instant::now(), worked().saturating_sub(worked_before));
-        let waited = end.duration_since(begin).saturating_sub(work);
-        parts.pace.waited(end.duration_since(parts.began), waited);
+        let end = Instant::now();
+        parts.pace.waited(end.duration_since(parts.began), before.waited_since(end.duration_since(begin)));
         answer
     }
 
@@ -251,7 +251,7 @@ impl<A: Answerer> OcspService<A> {
             Some(witness) if !witness.may_answer() => Consent::Withheld,
             _ => Consent::Given,
         };
-        let mut turn = Turn::default();
+        let mut turn = Turn::new(&self.parts.pressure);
         let (answer, caller) = match (consent, request, gate) {
             (Consent::Withheld, ..) => (Answer::error(OcspResponseStatus::TryLater, None), Caller::default()),
             (Consent::Given, None, _) => {
@@ -294,7 +294,7 @@ impl<A: Answerer> OcspService<A> {
         request: &[u8],
         headers: &'a HeaderMap,
         (now, begin): (UnixTime, Instant),
-        turn: &mut Turn,
+        turn: &mut Turn<'_>,
     ) -> (Answer, Caller<'a>) {
         let admitted = match OcspRequest::parse(request) {
             Ok(parsed) => gate.admit(self.peer.as_deref(), &parsed, headers, (now, begin)),
@@ -315,7 +315,13 @@ impl<A: Answerer> OcspService<A> {
         }
     }
 
-    async fn answer_let_in(&self, request: &[u8], now: UnixTime, begin: Instant, turn: &mut Turn) -> Answer {
+    async fn answer_let_in(
+        &self,
+        request: &[u8],
+        now: UnixTime,
+        begin: Instant,
+        turn: &mut Turn<'_>,
+    ) -> Answer {
         let ServiceParts { answerer, pressure, began, .. } = &*self.parts;
         let allowance = pressure.allowance(begin.duration_since(*began));
         // Who has time to rest has nobody to let go first.
