@@ -43,7 +43,7 @@ soak: tools ## Measures CRLs at the scale of a nation, 20 GB in /tmp for an hour
 	cargo build $(WORKSPACE) --bins --example soak
 	OCSPREY_TEST_ROWS=1000000 cargo test --release --locked --lib store::tests::crash
 	tests/soak/run --ocsprey $(OCSPREY) --soak $(CARGO_TARGET_DIR)/release/examples/soak --load $(CARGO_TARGET_DIR)/release/ocsprey-load \
-		$(if $(ENTRIES),--entries $(ENTRIES)) $(if $(PARTS),--parts $(PARTS))
+		$(if $(ENTRIES),--entries $(ENTRIES)) $(if $(PARTS),--parts $(PARTS)) $(if $(OVERLOAD),--overload $(OVERLOAD))
 
 interop: build tools-interop ## Lets ten clients, three web servers and pkilint judge every kind of answer, and Kubernetes' schemas the manifests; writes tests/interop/MATRIX.md
 	tests/interop/manifests

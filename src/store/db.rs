@@ -12,7 +12,7 @@ use super::StoreOptions;
 use super::epochs::Epochs;
 use super::error::StoreError;
 pub use super::family::Family;
-use super::family::{database_options, families, layouts};
+use super::family::{block_cache, database_options, families, layouts};
 use super::format::{BadRow, FORMAT, FORMAT_KEY, RowKey, decode_number};
 use rocksdb::{
     Cache, ColumnFamily, DB, DBPinnableSlice, DBRawIterator, ErrorKind, IngestExternalFileOptions, Options,
@@ -55,7 +55,7 @@ impl Db {
         let mut all = database_options(options);
         all.create_if_missing(true);
         all.create_missing_column_families(true);
-        let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
+        let cache = block_cache(options);
         let rocks = DB::open_cf_descriptors(&all, path, families(options, &cache))
             .map_err(|error| failure(path, &error))?;
         let db = Self::of(rocks, path, Access::Write, options, &cache);
@@ -100,7 +100,7 @@ impl Db {
             return Err(StoreError::Missing { path: path.to_owned() });
         }
         Self::refuse_foreign_families(path)?;
-        let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
+        let cache = block_cache(options);
         let all = database_options(options);
         let mut families = families(options, &cache);
         let there = DB::list_cf(&Options::default(), path).map_err(|error| failure(path, &error))?;

@@ -38,13 +38,18 @@ impl Family {
     pub fn options(self, options: &StoreOptions, cache: &Cache) -> Options {
         let mut table = BlockBasedOptions::default();
         table.set_block_cache(cache);
+        // Every eighth key of an index whole, the others as differences: a search touches fewer cold lines than where
+        // all are whole and each has its place in a table of its own.
+        table.set_index_block_restart_interval(8);
         // The index by scope is only ever walked: no filter to build, to store, or to keep in memory, and
         // no hash in its blocks, which may be larger.
         let is_looked_up = self != Self::ScopeRows;
         if self == Self::Answers {
             // What is asked for here is nearly always there: a filter would only be one more block to
-            // have in memory, 1.25 octets a row.
+            // have in memory, 1.25 octets a row. The hash leads to a group of rows, which are 111 octets each: of
+            // four, not of sixteen, for one in a hundred more on the disk. With the index a fifth of a look-up.
             table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+            table.set_block_restart_interval(4);
         } else if is_looked_up {
             table.set_bloom_filter(10.0, false);
             table.set_whole_key_filtering(true);
@@ -88,6 +93,15 @@ impl Family {
         }
         family
     }
+}
+
+/// What the blocks that are in memory weigh, a little less than they do: nearly all of them are of 4 KiB. RocksDB's cache has a
+/// table of fixed size where it is told, which a look-up goes through in 0.2 us less than the one that grows.
+const BLOCK_CHARGE: usize = 3 << 10;
+
+/// The memory for blocks of all families, lock-free.
+pub fn block_cache(options: &StoreOptions) -> Cache {
+    Cache::new_hyper_clock_cache(options.block_cache_bytes, BLOCK_CHARGE)
 }
 
 /// What all families have in common.

@@ -3,9 +3,10 @@
 An RSA-2048 signer, one worker on one core, an open loop over many connections on the other. First the capacity: as
 many answers a second as it gives to a closed loop. Then, every ten seconds a point of the curve, a calm part at half of
 that; 150 percent of it for --overload seconds; and calm again; always one request in twenty with a nonce. Asked: no error but tryLater, a bounded p99 of what is answered, memory that
-does not grow, and the first point after the overload as those before it. The curve is left as overload.csv.
+does not grow, and the first point after the overload as those before it. The curve is left as overload.csv, and drawn in overload.svg.
 """
 import csv, json, os, pathlib, subprocess, sys, time
+import curves
 from place import Server, free_port, run
 from report import median
 
@@ -111,3 +112,5 @@ def write(folder, curve):
         for part, second, point in curve:
             rows.writerow([part, round(second), round(point.rate), point.sent, round(point.answered), point.statuses.get("tryLater", 0), sum(point.errors.values()),
                            round(point.p50, 2), round(point.p99, 2), round(point.rss, 1), int(point.shed_each["nonce"]), int(point.shed_each["signature"])])
+    with open(folder / "overload.csv", newline="") as file:
+        (folder / "overload.svg").write_text(curves.draw(list(csv.DictReader(file))))
