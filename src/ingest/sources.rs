@@ -2,9 +2,9 @@
 //!
 //! A look at the sources gives what is new: files whose name, size or times changed since they were
 //! last taken, and URLs whose server sent something. Watching is looking again twice a
-//! second: 2,000 files take two or three milliseconds, and nothing is missed that a file system, a network
-//! share or a container forgot to notify. For the sake of those milliseconds names are compared as octets here, not
-//! as paths, component by component. URLs are asked by other threads ([`fetch`](super::fetch)), when the
+//! second: 2,000 files take seven milliseconds, and nothing is missed that a file system, a network
+//! share or a container forgot to notify. Names are compared as octets here, not as paths, component by component,
+//! which took as long again. URLs are asked by other threads ([`fetch`](super::fetch)), when the
 //! [`schedule`](super::schedule) says so; a look only collects what has come, and never waits.
 
 #![expect(clippy::disallowed_methods, reason = "polling is paced by elapsed time, not by the date")]
