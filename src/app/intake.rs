@@ -173,8 +173,6 @@ pub(super) struct Intake {
     started: (Instant, SystemTime),
     last_retry: Instant,
     retry: Vec<Arrival>,
-    /// Configurations that were put in the place of others.
-    reloads: u32,
     is_told_to_stop: bool,
 }
 
@@ -210,7 +208,6 @@ impl Intake {
             started: (Instant::now(), SystemTime::now()),
             last_retry: Instant::now(),
             retry: Vec::new(),
-            reloads: 0,
             is_told_to_stop: false,
         }
     }

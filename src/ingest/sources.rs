@@ -15,7 +15,7 @@ use super::fetch::{End, FetchOptions, Fetched, Fetches, Places, Validators};
 use super::{Refused, Report, Timed, schedule};
 use crate::clock::Clock;
 use crate::x509::UnixTime;
-use files::{Stamp, are_same, listing};
+use files::{Stamp, listing};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -97,7 +97,7 @@ pub struct SourceReport {
 struct Watched {
     source: Source,
     /// Of a folder: the files that were in it.
-    listed: Vec<PathBuf>,
+    listed: Vec<OsString>,
     last_tried: Option<UnixTime>,
     last_changed: Option<UnixTime>,
 }
@@ -194,12 +194,12 @@ impl Sources {
                     *last_tried = Some(now);
                     match listing(folder) {
                         Ok(paths) => {
-                            if !are_same(&paths, listed) || self.problems.values().any(Option::is_some) {
+                            if paths != *listed || self.problems.values().any(Option::is_some) {
                                 self.forget_vanished(folder, &paths, &named);
                             }
                             self.settle(&folder.display().to_string(), None);
                             for path in &paths {
-                                self.look_at(path, &mut arrivals);
+                                self.look_at(Path::new(path), &mut arrivals);
                             }
                             *listed = paths;
                         }
@@ -276,7 +276,7 @@ impl Sources {
     }
 
     /// A file that is not in its folder any more is no problem any more.
-    fn forget_vanished(&mut self, folder: &Path, listed: &[PathBuf], named: &[PathBuf]) {
+    fn forget_vanished(&mut self, folder: &Path, listed: &[OsString], named: &[PathBuf]) {
         let Self { taken, problems, .. } = self;
         let is_gone = |path: &Path| {
             path.parent() == Some(folder)

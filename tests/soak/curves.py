@@ -16,18 +16,21 @@ def round_up(most):
 
 
 def draw(rows):
-    span, each = float(rows[-1]["second"]), 10
+    span = float(rows[-1]["second"])
+    seconds = lambda row: float(row["sent"]) / float(row["offered"])
+    rate = lambda row, name: float(row[name]) / (seconds(row) if name in ("try_later", "errors") else 1)
     x = lambda second: LEFT + (WIDTH - LEFT - 12) * float(second) / span
     whole = TOP + len(PANELS) * (HEIGHT + GAP)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {whole}" font-family="system-ui, sans-serif" font-size="12">',
            f'<rect width="{WIDTH}" height="{whole}" fill="#fff"/>']
-    inside = [float(row["second"]) for row in rows if row["part"] == "overload"]
+    inside = [row for row in rows if row["part"] == "overload"]
+    begin, end = x(float(inside[0]["second"]) - seconds(inside[0])), x(inside[-1]["second"])
     for number, (title, columns) in enumerate(PANELS):
         top = TOP + number * (HEIGHT + GAP)
-        values = {name: [float(row[name]) / (each if name in ("try_later", "errors") else 1) for row in rows] for name, *_ in columns}
+        values = {name: [rate(row, name) for row in rows] for name, *_ in columns}
         most = round_up(max(max(some) for some in values.values()))
         y = lambda value: top + HEIGHT * (1 - value / most)
-        out.append(f'<rect x="{x(inside[0] - each):.1f}" y="{top}" width="{x(inside[-1]) - x(inside[0] - each):.1f}" height="{HEIGHT}" fill="#f3efe6"/>')
+        out.append(f'<rect x="{begin:.1f}" y="{top}" width="{end - begin:.1f}" height="{HEIGHT}" fill="#f3efe6"/>')
         out.append(f'<path d="M{LEFT} {top}V{top + HEIGHT}H{WIDTH - 12}" fill="none" stroke="#555"/>')
         for value in (0, most / 2, most):
             out.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end" fill="#333">{value:,.0f}</text>')

@@ -106,11 +106,13 @@ def closed(place, server, serials):
 
 def write(folder, curve):
     folder.mkdir(parents=True, exist_ok=True)
+    rows = [{"part": part, "second": round(second), "offered": round(point.rate), "sent": point.sent,
+             "answered_a_second": round(point.answered), "try_later": point.statuses.get("tryLater", 0),
+             "errors": sum(point.errors.values()), "p50_ms": round(point.p50, 2), "p99_ms": round(point.p99, 2),
+             "rss_mib": round(point.rss, 1), "shed_nonce": int(point.shed_each["nonce"]),
+             "shed_signature": int(point.shed_each["signature"])} for part, second, point in curve]
     with open(folder / "overload.csv", "w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["part", "second", "offered", "sent", "answered_a_second", "try_later", "errors", "p50_ms", "p99_ms", "rss_mib", "shed_nonce", "shed_signature"])
-        for part, second, point in curve:
-            rows.writerow([part, round(second), round(point.rate), point.sent, round(point.answered), point.statuses.get("tryLater", 0), sum(point.errors.values()),
-                           round(point.p50, 2), round(point.p99, 2), round(point.rss, 1), int(point.shed_each["nonce"]), int(point.shed_each["signature"])])
-    with open(folder / "overload.csv", newline="") as file:
-        (folder / "overload.svg").write_text(curves.draw(list(csv.DictReader(file))))
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    (folder / "overload.svg").write_text(curves.draw(rows))

@@ -10,7 +10,7 @@ impl Intake {
     /// Loads what is new of the inventories.
     pub(super) fn look_at_inventories(&mut self, commands: &Receiver<Command>) {
         let mut inventories = std::mem::take(&mut self.inventories);
-        let (store, reloads) = (Arc::clone(&self.shared.store), self.reloads);
+        let (store, configured) = (Arc::clone(&self.shared.store), Arc::clone(&self.configured));
         let mut last_sweep = Instant::now();
         let loaded = inventories.load(
             &store,
@@ -24,7 +24,7 @@ impl Intake {
                     self.publish_now();
                     last_sweep = Instant::now();
                 }
-                !self.is_told_to_stop && self.reloads == reloads
+                !self.is_told_to_stop && Arc::ptr_eq(&self.configured, &configured)
             },
         );
         for fault in loaded.err().into_iter().flatten() {
@@ -35,7 +35,7 @@ impl Intake {
             self.unpublished.get_or_insert_with(Instant::now);
         }
         // After a reload those of the new configuration are there already.
-        if self.reloads == reloads {
+        if Arc::ptr_eq(&self.configured, &configured) {
             self.inventories = inventories;
         }
     }

@@ -53,7 +53,6 @@ impl Intake {
         self.ingest = ingest(&self.shared, &config, &configured);
         self.sources = self.sources.replaced(sources_of(&config), config.fetch);
         self.inventories = Inventories::of(&config, &configured);
-        self.reloads += 1;
         // Everything is looked at again, and brought again.
         self.partitions = Partitions::default();
         self.signer_life = SignerLife::default();

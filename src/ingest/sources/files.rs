@@ -1,10 +1,11 @@
 //! Files in a folder: which there are, and whether one is another than before. Called by [`super::Sources`] twice a
 //! second.
 
+use std::ffi::OsString;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Tells one state of a file from another without reading it.
@@ -34,8 +35,8 @@ impl Stamp {
     }
 }
 
-/// The files of a folder that are meant to be read, in order of name.
-pub(super) fn listing(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// The paths of the files of a folder that are meant to be read, in order of name.
+pub(super) fn listing(folder: &Path) -> io::Result<Vec<OsString>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -44,14 +45,9 @@ pub(super) fn listing(folder: &Path) -> io::Result<Vec<PathBuf>> {
         let unfinished = name.starts_with('.')
             || [".tmp", ".part", ".partial", ".swp", "~"].iter().any(|end| name.ends_with(end));
         if !unfinished && entry.file_type().is_ok_and(|kind| !kind.is_dir()) {
-            paths.push(entry.path());
+            paths.push(entry.path().into());
         }
     }
-    paths.sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
+    paths.sort_unstable();
     Ok(paths)
-}
-
-/// Whether two listings have the same names.
-pub(super) fn are_same(these: &[PathBuf], those: &[PathBuf]) -> bool {
-    these.iter().map(|path| path.as_os_str()).eq(those.iter().map(|path| path.as_os_str()))
 }
