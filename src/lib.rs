@@ -16,7 +16,7 @@
 //! | 3 | [`verifiers`] | who may ask |
 //! | 3 | [`traces`] | what taking CRLs in took, for an OpenTelemetry collector |
 //! | 2 | [`snapshot`] | what an answer is decided from, published through one pointer |
-//! | 1 | [`store`] | RocksDB: formats, rows, batches |
+//! | 1 | [`store`] | RocksDB: formats, rows, batches; rows in memory |
 //! | 1 | [`signing`] | keys that sign, signatures that are verified, hashes |
 //! | 1 | [`metrics`] | what Prometheus reads |
 //! | 1 | [`clock`] | the time, as a value |

@@ -70,6 +70,8 @@ impl Lookout {
         if let Some(free) = self.audit.as_deref().and_then(free) {
             vitals.audit_free.set(free);
         }
+        let octets = self.shared.store.octets_in_memory();
+        vitals.rows_in_memory.set(i64::try_from(octets).unwrap_or(i64::MAX));
         if let Ok(presigned) = self.shared.store.presigned() {
             let (answers, first) = presigned.map_or((0, 0), |(answers, first)| (answers, first.seconds()));
             vitals.presigned_answers.set(i64::try_from(answers).unwrap_or(i64::MAX));

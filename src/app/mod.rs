@@ -128,6 +128,6 @@ fn store_options() -> StoreOptions {
 
 /// How the store is opened by whoever works with it.
 fn working_store_options(config: &Config) -> StoreOptions {
-    let block_cache_bytes = usize::try_from(config.store.cache_size).unwrap_or(usize::MAX);
-    StoreOptions { block_cache_bytes, ..StoreOptions::default() }
+    let cache_bytes = usize::try_from(config.store.cache_size).unwrap_or(usize::MAX);
+    StoreOptions { cache_bytes, ..StoreOptions::default() }
 }

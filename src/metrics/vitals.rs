@@ -8,6 +8,7 @@ use prometheus::IntGauge;
 #[derive(Debug)]
 pub struct Vitals {
     pub store_free: IntGauge,
+    pub rows_in_memory: IntGauge,
     /// Answers signed beforehand, and when the first of them runs out, in seconds since 1970; 0 where there are none.
     pub presigned_answers: IntGauge,
     pub presigned_first_expiry: IntGauge,
@@ -27,6 +28,11 @@ impl Vitals {
                 "store_free_bytes",
                 "Octets that may still be written to the disk of the store. Aim: as much as the store has, and 1 GiB, \
                  always.",
+            )?,
+            rows_in_memory: families.gauge(
+                "store_rows_in_memory_bytes",
+                "Octets of rows in memory that requests look up. Once it stands at half of store.cache_size, what is \
+                 beyond is read from the disk, or the system's cache of it.",
             )?,
             presigned_answers: families.gauge(
                 "ocsp_presigned_answers",

@@ -64,14 +64,14 @@ pub(super) fn decide(
     now: UnixTime,
     reach: Reach,
 ) -> Result<Decision, Refusal> {
-    let rows = view.revocations_within(key.number, serial_number, reach)?;
+    let rows = view.revocations_at_hand(key.number, serial_number, reach)?;
     if let Some(decision) = revoked(key, rows.as_slice(), now) {
         return decision;
     }
     if key.inventory == InventoryState::Absent {
         return unlisted(key, now);
     }
-    not_revoked(key, view.inventory_within(key.number, serial_number, reach)?, now)
+    not_revoked(key, view.inventory_at_hand(key.number, serial_number, key.inventory_edition, reach)?, now)
 }
 
 /// As [`decide`], where it is known already what the inventory says.
@@ -83,7 +83,7 @@ pub(super) fn decide_listed(
     now: UnixTime,
     reach: Reach,
 ) -> Result<Decision, Refusal> {
-    let rows = view.revocations_within(key.number, serial_number, reach)?;
+    let rows = view.revocations_at_hand(key.number, serial_number, reach)?;
     revoked(key, rows.as_slice(), now).unwrap_or_else(|| not_revoked(key, listed, now))
 }
 

@@ -64,17 +64,20 @@ pub(super) fn held(
         return Ok(None);
     };
     let (view, serial) = (snapshot.view(), &cert_id.serial_number);
-    let answer = view.answer(series.number, serial, reach, |row| {
-        let decision = decide_beside(&row, key, view, serial, now, reach)?;
+    let answer = view.answer_at_hand(series.number, serial, reach, |row| {
+        let decision = match decide_beside(&row, key, view, serial, now, reach) {
+            Ok(decision) => decision,
+            Err(refusal) => return Some(Err(refusal)),
+        };
         let ends_with_its_sources = row.next_update == end_of(&decision, signatory);
-        Ok(still_says(&row, &decision, signatory, snapshot.options().validity, now).then(|| {
-            (
+        still_says(&row, &decision, signatory, snapshot.options().validity, now).then(|| {
+            Ok((
                 assemble(&row, key, (signatory, series), cert_id),
                 Ties { ends_with_its_sources, named: Vec::new() },
-            )
-        }))
+            ))
+        })
     });
-    answer?.unwrap_or(Ok(None))
+    answer?.transpose()
 }
 
 /// What would be said now, where `row` is held.

@@ -27,11 +27,8 @@ pub(crate) struct Setting {
 impl Setting {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let small = StoreOptions {
-            block_cache_bytes: 4 << 20,
-            write_buffer_bytes: 1 << 20,
-            ..StoreOptions::default()
-        };
+        let small =
+            StoreOptions { cache_bytes: 4 << 20, write_buffer_bytes: 1 << 20, ..StoreOptions::default() };
         Self {
             store: Store::open(folder.path(), &small).unwrap(),
             issuers: Vec::new(),

@@ -131,7 +131,8 @@ impl Store {
     /// When the store is open for reading only.
     pub fn begin_answers(&self, series: SeriesNumber) -> Result<SingleAnswers<'_>, StoreError> {
         self.must_write()?;
-        Ok(SingleAnswers { series, batch: self.db.batch()?, octets: Vec::with_capacity(512) })
+        let (batch, octets) = (self.db.batch()?, Vec::with_capacity(512));
+        Ok(SingleAnswers { db: &self.db, series, batch, added: Vec::new(), octets })
     }
 
     /// Takes away the series that are none of `kept` and whose answers began to run out by `now`: nobody
@@ -174,8 +175,10 @@ impl Store {
 
 /// A few answers on their way into the store.
 pub struct SingleAnswers<'a> {
+    db: &'a Db,
     series: SeriesNumber,
     batch: Batch<'a>,
+    added: Vec<SerialNumber>,
     octets: Vec<u8>,
 }
 
@@ -184,6 +187,7 @@ impl SingleAnswers<'_> {
     pub fn add(&mut self, serial_number: &SerialNumber, row: &AnswerRow<'_>) {
         if row.encode(&mut self.octets) {
             self.batch.put_answer(&RowKey::new(self.series.0, serial_number), &self.octets);
+            self.added.push(*serial_number);
         }
     }
 
@@ -192,7 +196,11 @@ impl SingleAnswers<'_> {
     /// # Errors
     /// When the store cannot be written.
     pub fn commit(self) -> Result<(), StoreError> {
-        self.batch.commit(Durability::Ordered)
+        self.batch.commit(Durability::Ordered)?;
+        for serial_number in &self.added {
+            self.db.shelf().take_down(Family::Answers, self.series.0, serial_number);
+        }
+        Ok(())
     }
 }
 
@@ -290,7 +298,11 @@ impl SegmentWriter<'_> {
             }
         }
         batch.put_meta(&segment_key(self.series, &self.start), &self.row.encode());
-        batch.commit(Durability::Ordered)
+        batch.commit(Durability::Ordered)?;
+        // Where one of them is read at the same time it may stay for as long as its answers are of use.
+        let (from, to) = (self.start.as_bytes(), end.as_bytes());
+        self.db.shelf().take_down_between(Family::Answers, self.series.0, from, to);
+        Ok(())
     }
 
     /// Segments that begin at its own start or later, and before `end`.

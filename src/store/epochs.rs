@@ -59,6 +59,11 @@ impl Place {
 pub struct Epoch(u64);
 
 impl Epoch {
+    /// The one that [`Epoch::get`] said.
+    pub(super) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// To be compared with another's, where only a number can be kept.
     #[must_use]
     pub fn get(self) -> u64 {

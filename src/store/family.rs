@@ -101,7 +101,12 @@ const BLOCK_CHARGE: usize = 3 << 10;
 
 /// The memory for blocks of all families, lock-free.
 pub fn block_cache(options: &StoreOptions) -> Cache {
-    Cache::new_hyper_clock_cache(options.block_cache_bytes, BLOCK_CHARGE)
+    Cache::new_hyper_clock_cache(options.cache_bytes - shelf_octets(options), BLOCK_CHARGE)
+}
+
+/// The memory for rows that are looked up most.
+pub fn shelf_octets(options: &StoreOptions) -> usize {
+    options.cache_bytes / 2
 }
 
 /// What all families have in common.

@@ -36,7 +36,7 @@ pub mod usage;
 
 pub use scopes::{decode_record, encode_record, scope_key};
 
-use super::scope::{DistributionPointNumber, IssuerNumber, ScopeNumber};
+use super::scope::{DistributionPointNumber, IssuerNumber, ScopeNumber, StatusRow};
 use crate::x509::{CrlReason, Revocation, SerialNumber, UnixTime};
 
 /// Version of the whole store. It goes up when an older ocsprey would misread what is written.
@@ -137,13 +137,15 @@ fn put_counted(out: &mut Vec<u8>, octets: &[u8]) {
 /// request makes one for each serial it asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowKey {
-    octets: [u8; 4 + SerialNumber::MAX_OCTETS],
+    octets: [u8; Self::LONGEST],
     len: usize,
 }
 
 impl RowKey {
+    pub const LONGEST: usize = 4 + SerialNumber::MAX_OCTETS;
+
     pub fn new(number: u32, serial: &SerialNumber) -> Self {
-        let mut octets = [0; 4 + SerialNumber::MAX_OCTETS];
+        let mut octets = [0; Self::LONGEST];
         // All of it, padding too: two copies of a fixed size, where a loop over octets took longer than
         // all else that is done to a row here.
         let (front, back) = octets.split_at_mut(4);
@@ -200,6 +202,17 @@ impl Body {
         invalidity: UnixTime::EPOCH,
         retained_since: UnixTime::EPOCH,
     };
+
+    /// What a row says, but for since when it is retained.
+    pub fn of(row: &StatusRow) -> Self {
+        let body = Self::new(&row.revocation);
+        if row.retained { body.retained(UnixTime::EPOCH) } else { body }
+    }
+
+    /// As the row of `scope`.
+    pub fn row(&self, scope: ScopeNumber) -> StatusRow {
+        StatusRow { scope, revocation: self.revocation(), retained: self.is_retained() }
+    }
 
     /// The row that stands when this one is laid over another.
     pub fn over(self) -> Option<Self> {
@@ -301,6 +314,18 @@ pub fn for_each_status(value: &[u8], mut each: impl FnMut(ScopeNumber, Body)) ->
     }
     // A key without rows is deleted, not kept.
     if before.is_some() { Ok(()) } else { Err(BadRow(STATUS)) }
+}
+
+/// Writes to `out` the `status` value of these rows, in order of scope; nothing where there are none.
+pub fn encode_status(rows: impl Iterator<Item = (ScopeNumber, Body)>, out: &mut Vec<u8>) {
+    out.clear();
+    for (scope, body) in rows {
+        if out.is_empty() {
+            out.push(ROW_VERSION);
+        }
+        out.extend_from_slice(&scope.0.to_be_bytes());
+        body.put(out);
+    }
 }
 
 /// Writes to `out` the `status` value that has `body` as the row of `scope` (`None`: no such row) and

@@ -13,15 +13,18 @@
 //!
 //! Errors: [`StoreError`], which never names a serial number.
 //!
-//! Layers: [`format`] and [`block`] (octets), [`db`] (RocksDB, typed families, batches), then [`registry`] (numbers
+//! Layers: [`format`] and [`block`] (octets), [`db`] and [`batch`] (RocksDB, typed families), then [`registry`] (numbers
 //! and records), [`replace`] with [`staging`] and [`unfinished`], [`refresh`] with [`sketch`], [`inventory`],
-//! [`answers`], [`usage`] (writing), [`view`] (reading), [`epochs`] (until when kept answers hold), [`checkpoint`],
+//! [`answers`], [`usage`] (writing), [`view`] (reading), [`at_hand`] with [`shelf`] (look-ups of requests), [`epochs`]
+//! (until when what is kept in memory holds), [`checkpoint`],
 //! [`verify`] and [`rollback`] (copies of the whole, and what they are good for), and this file.
 //! The rows are described in [`format`].
 
 #![expect(clippy::disallowed_types, reason = "the pen of the one writer; readers never touch it")]
 
 mod answers;
+mod at_hand;
+mod batch;
 mod block;
 mod checkpoint;
 mod db;
@@ -36,6 +39,7 @@ mod registry;
 mod replace;
 mod rollback;
 mod scope;
+mod shelf;
 mod sketch;
 mod staging;
 #[cfg(test)]
@@ -85,8 +89,8 @@ mod sync {
 /// What the store may use of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreOptions {
-    /// Memory for blocks, filters and indexes.
-    pub block_cache_bytes: usize,
+    /// Memory: half of it for rows that requests look up, half for RocksDB's blocks, filters and indexes.
+    pub cache_bytes: usize,
     /// Threads that flush and compact (at least 2: flushing must not wait for a compaction).
     pub background_threads: u32,
     /// Files kept open; `None` for all of them, which spares every look-up a search for its file
@@ -104,12 +108,14 @@ pub struct StoreOptions {
     /// Octets of a CRL's entries from which on the store keeps their sums, so that the next one need not be sorted.
     /// Of fewer, some 100,000 entries, sorting takes a tenth of a second.
     pub sketched_octets: u64,
+    /// Rows of a page in memory. Fewer: more steps to it; more: reading one takes longer.
+    pub page_rows: usize,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
         Self {
-            block_cache_bytes: 256 << 20,
+            cache_bytes: 256 << 20,
             background_threads: 2,
             max_open_files: None,
             write_buffer_bytes: 16 << 20,
@@ -117,6 +123,7 @@ impl Default for StoreOptions {
             background_bytes_per_second: 128 << 20,
             max_batch_rows: 100_000,
             sketched_octets: 4 << 20,
+            page_rows: 256,
         }
     }
 }
@@ -171,6 +178,12 @@ impl Store {
     /// When the records of the scopes cannot be read.
     pub fn view(&self) -> Result<ReadView, StoreError> {
         ReadView::new(Arc::clone(&self.db))
+    }
+
+    /// What rows in memory take, of those that requests look up. RocksDB's blocks are not among them.
+    #[must_use]
+    pub fn octets_in_memory(&self) -> usize {
+        self.db.shelf().octets()
     }
 
     /// The number of the CA with this canonical name: given out the first time, and kept by

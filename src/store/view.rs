@@ -10,11 +10,10 @@ use super::answers::Reach;
 use super::db::{Db, Family};
 use super::epochs::{Epoch, Place};
 use super::error::StoreError;
-use super::format::{RowKey, decode_inventory, for_each_status, number_key};
+use super::format::{BadRow, RowKey, decode_inventory, for_each_status, number_key};
 use super::registry::{self, Overlay};
 use super::scope::{
     DistributionPointNumber, Inventoried, InventoryState, IssuerNumber, Rows, ScopeNumber, ScopeRecord,
-    StatusRow,
 };
 use crate::x509::SerialNumber;
 use rocksdb::{ColumnFamily, DBPinnableSlice, ReadOptions, ReadTier, Snapshot};
@@ -155,28 +154,24 @@ impl ReadView {
         reach: Reach,
     ) -> Result<Rows, StoreError> {
         let moment = self.moment();
-        let mut rows = Rows::none();
         let key = RowKey::new(issuer.0, serial);
-        if let Some(value) = moment.get_with(moment.status, key.as_ref(), moment.read(reach))? {
-            for_each_status(&value, |scope, body| {
-                if self.is_recorded(scope) {
-                    rows.push(StatusRow {
-                        scope,
-                        revocation: body.revocation(),
-                        retained: body.is_retained(),
-                    });
-                } else if let Some(overlay) = self.overlays.iter().find(|overlay| overlay.scope == scope) {
-                    // Its number is higher than its base's, whose row, if any, has come already.
-                    let row = body.over().map(|body| StatusRow {
-                        scope: overlay.base,
-                        revocation: body.revocation(),
-                        retained: body.is_retained(),
-                    });
-                    rows.set(overlay.base, row);
-                }
-            })
-            .map_err(|bad| moment.db.bad(bad))?;
+        match moment.get_with(moment.status, key.as_ref(), moment.read(reach))? {
+            Some(value) => self.rows_of(&value).map_err(|bad| moment.db.bad(bad)),
+            None => Ok(Rows::none()),
         }
+    }
+
+    /// What a value of `status` says to whoever reads the store as of this view.
+    pub(super) fn rows_of(&self, value: &[u8]) -> Result<Rows, BadRow> {
+        let mut rows = Rows::none();
+        for_each_status(value, |scope, body| {
+            if self.is_recorded(scope) {
+                rows.push(body.row(scope));
+            } else if let Some(overlay) = self.overlays.iter().find(|overlay| overlay.scope == scope) {
+                // Its number is higher than its base's, whose row, if any, has come already.
+                rows.set(overlay.base, body.over().map(|body| body.row(overlay.base)));
+            }
+        })?;
         Ok(rows)
     }
 

@@ -225,7 +225,7 @@ struct Open {
 impl Open {
     fn new(folder: &TempDir, clock: &Clock, has_inventory: bool) -> Self {
         let small = StoreOptions {
-            block_cache_bytes: 1 << 20,
+            cache_bytes: 1 << 20,
             write_buffer_bytes: 1 << 20,
             sketched_octets: 0,
             ..StoreOptions::default()

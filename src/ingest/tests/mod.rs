@@ -82,7 +82,7 @@ impl House {
     fn with(issuers: Vec<Vec<IssuerKey>>, options: IngestOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let small = StoreOptions {
-            block_cache_bytes: 4 << 20,
+            cache_bytes: 4 << 20,
             write_buffer_bytes: 1 << 20,
             // Every CRL is a large one.
             sketched_octets: 0,

@@ -180,6 +180,8 @@ fn t33_an_answer_that_is_signed_after_the_switch_is_as_old_as_its_decision() {
     let before = house.snapshot();
     let request = house.one.about(&serial(7));
     let begin = |snapshot| house.responder.begin_from_memory(snapshot, &request, now(), Allowance::ALL);
+    // What the store has of a neighbour, and so of it, is in memory then.
+    house.ask(8);
     let Some(Begun::Unsigned(unsigned)) = begin(&before) else { panic!("there is nothing to sign") };
     house.one.load(house.one.crl().revoking(serial(7), revoked(None)));
     let late = unsigned.sign();

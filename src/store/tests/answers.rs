@@ -5,11 +5,11 @@ use super::super::format::answers::{segment_key, segment_start};
 use super::*;
 use crate::ocsp::CertStatus;
 
-fn at(seconds: i64) -> UnixTime {
+pub(super) fn at(seconds: i64) -> UnixTime {
     UnixTime::from_seconds(1_800_000_000 + seconds)
 }
 
-fn good(signature: &[u8], grounds: Grounds) -> AnswerRow<'_> {
+pub(super) fn good(signature: &[u8], grounds: Grounds) -> AnswerRow<'_> {
     AnswerRow {
         produced_at: at(60),
         this_update: at(0),

@@ -1,6 +1,7 @@
 //! Tests of the store as its callers see it, and what they share.
 
 mod answers;
+mod at_hand;
 mod copies;
 mod crash;
 mod failing;
@@ -30,7 +31,7 @@ pub(super) fn revoked(seconds: i64, reason: CrlReason) -> Revocation {
 
 /// Small buffers, so that tests flush and compact.
 pub(super) fn options() -> StoreOptions {
-    StoreOptions { block_cache_bytes: 4 << 20, write_buffer_bytes: 1 << 20, ..StoreOptions::default() }
+    StoreOptions { cache_bytes: 4 << 20, write_buffer_bytes: 1 << 20, ..StoreOptions::default() }
 }
 
 pub(super) fn new_store() -> (TempDir, Store) {
