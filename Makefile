@@ -31,10 +31,10 @@ conformance: tools ## Checks the conformance ledger, lists new tests in it, and 
 	OCSPREY_WRITE_LEDGER=1 cargo test $(WORKSPACE) --test conformance ledger
 	cargo test $(WORKSPACE) --test conformance
 
-bench: tools-bench ## Measures each stage and whole answers beside a bare HTTP server, Go and openssl; renews README.md's table (CARDS=, ROUNDS=)
+bench: tools-bench ## Measures each stage and whole answers beside a bare HTTP server, Go and openssl; renews README.md's table (CARDS=, MANY=, ROUNDS=)
 	cargo bench --workspace --locked
 	cargo build $(WORKSPACE) --bins --examples
-	loadtest/peers/run --target $(CARGO_TARGET_DIR) --cards $(or $(CARDS),1000000) --rounds $(or $(ROUNDS),5) --readme README.md
+	loadtest/peers/run --target $(CARGO_TARGET_DIR) --cards $(or $(CARDS),1000000) --many $(or $(MANY),10000000) --rounds $(or $(ROUNDS),5) --readme README.md
 
 instructions: tools-bench ## Counts a request's instructions under valgrind and holds them against the baseline (UPDATE=1 renews it)
 	benches/support/instructions.py $(if $(UPDATE),--update)

@@ -11,7 +11,7 @@ class Case:
     # Lists of serial numbers: the one that counts, and the one that warms up.
     serials: str = "unique"
     warm: str = "warm"
-    # Whose keys sign: p256, rsa, or stored (P-256, everything signed beforehand).
+    # Whose keys sign: p256, rsa, stored (P-256, everything signed beforehand), or many (as many of these as a nation has).
     pki: str = "p256"
     load: tuple = ()
     # The OCSPResponseStatus that every answer has to have.
@@ -39,6 +39,7 @@ ALL = (
     Case("bare get", "bare", "one", "one", load=GET),
     Case("cached get", "ocsprey", "cached", "cached", load=GET),
     Case("presigned", "ocsprey", pki="stored", once=True, open_loop=True),
+    Case("presigned many", "ocsprey", pki="many", once=True),
     Case("bare signing", "bare signing", "one", "one", live=True),
     Case("p256", "ocsprey", once=True, live=True, open_loop=True),
     Case("bare post rsa", "bare", "one", "one", pki="rsa"),
