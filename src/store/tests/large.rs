@@ -1,6 +1,7 @@
 //! Changes that are too large for one batch: staged in files, shown at once, folded afterwards.
 
 use super::super::db::Durability;
+use super::super::epochs::Touched;
 use super::super::format::{Body, NumberKind, encode_unrecorded, number_key};
 use super::super::registry;
 use super::super::staging::Staging;
@@ -72,7 +73,9 @@ fn trap32_rows_laid_over_others_are_seen_as_one_list_before_during_and_after_fol
     let mut batch = store.db.batch().unwrap();
     batch.delete_meta(&number_key(b'P', scope.0));
     batch.put_meta(&number_key(b'O', scope.0), &base.0.to_be_bytes());
-    batch.commit(Durability::Synced).unwrap();
+    let mut touched = Touched::nothing();
+    change.iter().for_each(|(serial, _)| touched.serial(issuer, serial));
+    store.db.epochs().commit(&touched, || batch.commit(Durability::Synced)).unwrap();
     assert_eq!(shown(&store.view().unwrap()), new);
     assert_eq!(shown(&view), old, "a view is of one moment");
     drop((store, view));

@@ -71,12 +71,14 @@ pub(super) fn entries(
     list.iter().copied().map(Ok)
 }
 
-/// What a view says of a serial: scope, revocation, retained.
+/// What a view says of a serial, to whoever runs the server and to requests: scope, revocation, retained.
 pub(super) fn rows(
     view: &ReadView,
     issuer: IssuerNumber,
     serial: &SerialNumber,
 ) -> Vec<(ScopeNumber, Revocation, bool)> {
     let rows = view.revocations(issuer, serial).unwrap();
+    let at_hand = view.revocations_at_hand(issuer, serial, Reach::Disk).unwrap();
+    assert_eq!(at_hand.as_slice(), rows.as_slice());
     rows.iter().map(|row| (row.scope, row.revocation, row.retained)).collect()
 }
