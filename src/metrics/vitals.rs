@@ -32,7 +32,7 @@ impl Vitals {
             rows_in_memory: families.gauge(
                 "store_rows_in_memory_bytes",
                 "Octets of rows in memory that requests look up. Once it stands at half of store.cache_size, what is \
-                 beyond is read from the disk, or the system's cache of it.",
+                 beyond is looked up in RocksDB.",
             )?,
             presigned_answers: families.gauge(
                 "ocsp_presigned_answers",

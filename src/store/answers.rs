@@ -168,6 +168,8 @@ impl Store {
             let to = prefix_end(&from).unwrap_or_else(|| vec![0xff; 5]);
             batch.delete_answers(&from, &to);
             batch.commit(Durability::Ordered)?;
+            let every = [0xff; SerialNumber::MAX_OCTETS];
+            self.db.shelf().take_down_between(Family::Answers, series.0, &[], &every);
         }
         Ok(forgotten.len())
     }

@@ -10,7 +10,7 @@
 //!   added since, and is looked for.
 //! - A *pre-signed answer* where its reader finds that it says what the request's snapshot says; it may be of any time. Where
 //!   it does not, or is not there, there may be a newer one in RocksDB. Whoever writes answers takes their pages down, so that
-//!   the newest are given.
+//!   the newest are given, but where somebody reads the page at that moment.
 
 use super::answers::{AnswerRow, Reach};
 use super::db::Family;
@@ -25,6 +25,8 @@ use rocksdb::ReadOptions;
 
 /// A page, mostly, in one read.
 const READ_AHEAD: usize = 32 << 10;
+/// Rows that a page's reader passes over at the most.
+const MOST_SKIPPED: u64 = 1000;
 
 /// What a look at the shelf gave.
 enum Glance<T> {
@@ -61,7 +63,10 @@ impl ReadView {
         let glance = self.look(which, reach, |stamp, value| {
             let since = Epoch::from_number(stamp);
             // What a later view has read is none of this one's.
-            if since > self.epoch() || !self.is_unchanged(place, since) {
+            if since > self.epoch() {
+                return Ok(Glance::Nothing);
+            }
+            if !self.is_unchanged(place, since) {
                 return Ok(Glance::TooOld);
             }
             let mut rows = Rows::none();
@@ -119,6 +124,9 @@ impl ReadView {
         reach: Reach,
         judge: impl Fn(AnswerRow<'_>) -> Option<T>,
     ) -> Result<Option<T>, StoreError> {
+        if self.moment().answers.is_none() {
+            return Ok(None);
+        }
         let which = Which { family: Family::Answers, number: series.0, serial_number };
         let glance = self.look(which, reach, |_, value| {
             let judged = value.map(AnswerRow::decode).transpose()?.and_then(&judge);
@@ -151,12 +159,12 @@ impl ReadView {
         };
         let first = glance()?;
         let is_due = match (&first, reach) {
-            (Glance::NoPage, Reach::Memory) => shelf.has_room(which.family),
+            (Glance::NoPage, Reach::Memory) => shelf.has_room(which.family) && shelf.sends_somebody(),
             (Glance::NoPage, Reach::Disk) => shelf.wants_page(which.family),
-            (Glance::TooOld, Reach::Memory) => shelf.wants_newer(),
+            (Glance::TooOld, Reach::Memory) => shelf.sends_somebody(),
             (Glance::TooOld, Reach::Disk) => true,
             (Glance::Row(_) | Glance::Nothing | Glance::Nowhere, _) => false,
-        };
+        } && self.may_believe(which);
         match reach {
             _ if !is_due => Ok(first),
             Reach::Memory => Err(StoreError::NotInMemory { path: db.path().to_owned() }),
@@ -169,6 +177,13 @@ impl ReadView {
                 }
             }
         }
+    }
+
+    /// Whether what this view shows of a serial number would be believed, once it is read. While a large change is taken in,
+    /// nothing is that was published before.
+    fn may_believe(&self, which: Which<'_>) -> bool {
+        which.family != Family::Status
+            || self.is_unchanged(Place::of(IssuerNumber(which.number), which.serial_number), self.epoch())
     }
 
     fn let_be_read_anew(&self, which: Which<'_>) {
@@ -196,26 +211,43 @@ impl ReadView {
             read.fill_cache(false);
             read.set_readahead_size(READ_AHEAD);
             read.set_iterate_upper_bound(range.to.as_slice());
+            // Rows that count for nobody: of a load under way, taken away, or later than the view. Where there are many the range
+            // is parted, like one with many rows.
+            read.set_max_skippable_internal_keys(MOST_SKIPPED);
+            let mut skipped = 0;
             let mut cursor = db.rocks().raw_iterator_cf_opt(family, read);
             cursor.seek(&range.from);
             while let Some((key, value)) = cursor.item() {
+                let mut counts = true;
                 let value = match which.family {
-                    Family::Status => {
-                        let rows = self.rows_of(value).map_err(|bad| db.bad(bad))?;
-                        encode_status(rows.iter().map(|row| (row.scope, Body::of(row))), &mut status);
-                        status.as_slice()
-                    }
+                    Family::Status => match self.rows_of(value) {
+                        Ok(rows) => {
+                            // Where no scope that counts says anything there is no row.
+                            counts = !rows.is_empty();
+                            encode_status(rows.iter().map(|row| (row.scope, Body::of(row))), &mut status);
+                            &status
+                        }
+                        // It is as damaged on the page, for whoever asks for it.
+                        Err(_) => value,
+                    },
                     _ => value,
                 };
-                // Where no scope that counts says anything there is no row.
-                let is_row = which.family != Family::Status || !value.is_empty();
-                if is_row && !key.get(4..).is_some_and(|serial_number| page.add(serial_number, value)) {
+                if !counts {
+                    skipped += 1;
+                    if skipped > MOST_SKIPPED {
+                        return Ok(false);
+                    }
+                } else if !key.get(4..).is_some_and(|serial_number| page.add(serial_number, value)) {
                     return Ok(false);
                 }
                 cursor.next();
             }
             // "No row here" may also mean that reading failed.
-            cursor.status().map_err(|error| db.failed(&error)).map(|()| true)
+            match cursor.status().map_err(|error| db.failed(&error)) {
+                Ok(()) => Ok(true),
+                Err(StoreError::NotInMemory { .. }) => Ok(false),
+                Err(why) => Err(why),
+            }
         })
     }
 }

@@ -34,14 +34,20 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Once the budget is spent: a page takes some thirty times as long to read as a row.
 const RARELY: u64 = 256;
-/// A page that is too old is too old for some serial numbers on it, or for all: after a commit that may concern
-/// any of them. While such come by the second, most look-ups go to RocksDB, at once.
+/// Of look-ups that find no page, or one that is too old, and that RocksDB's memory might answer: how often somebody is sent
+/// to read the page all the same. After a commit that may concern any serial number, or with a slow disk, most are
+/// answered at once.
 const NOW_AND_THEN: u64 = 8;
-/// Issuers and series that have a tree; others go without. Numbers of series are used up by new signers, some 50 a
-/// year; a restart begins anew.
-const TREES: usize = 64;
+/// Places of trees: for some 80 issuers and as many series. Numbers of series are used up by new signers, some 50 a year; a
+/// restart begins anew. Who finds no place goes without.
+const TREES: usize = 256;
+/// How many places are looked at for a tree.
+const NEIGHBOURS: usize = 8;
 /// Revocations, inventories, answers.
 const KINDS: usize = 3;
+/// The share of the budget below which a kind gets any page at once. Less than what each has when all three want more: else
+/// each would go on taking from the others.
+const SHARES: usize = 4;
 /// What has to be free for another page to come in without another's going.
 const ROOM: usize = 64 << 10;
 
@@ -54,7 +60,7 @@ pub struct Shelf {
     pages: [AtomicUsize; KINDS],
     /// What the steps weigh, which stay.
     steps: AtomicUsize,
-    trees: [OnceLock<Tree>; TREES],
+    trees: Box<[OnceLock<Tree>]>,
     /// Counts misses, and draws which pages go.
     dice: AtomicU64,
 }
@@ -115,7 +121,7 @@ impl Shelf {
             page_rows,
             pages: from_fn(|_| AtomicUsize::new(0)),
             steps: AtomicUsize::new(0),
-            trees: from_fn(|_| OnceLock::new()),
+            trees: std::iter::repeat_with(OnceLock::new).take(TREES).collect(),
             dice: AtomicU64::new(0),
         }
     }
@@ -142,7 +148,7 @@ impl Shelf {
     pub fn has_room(&self, family: Family) -> bool {
         let pages = self.pages.get(kind(family)).map_or(usize::MAX, |octets| octets.load(Ordering::Relaxed));
         let is_free = self.octets().saturating_add(ROOM) <= self.budget;
-        (is_free || pages.saturating_add(ROOM) <= self.budget / KINDS) && !self.has_too_many_steps()
+        (is_free || pages.saturating_add(ROOM) <= self.budget / SHARES) && !self.has_too_many_steps()
     }
 
     /// They take a fiftieth, but in an inventory that was made for taking more.
@@ -161,8 +167,8 @@ impl Shelf {
         pages.fold(self.steps.load(Ordering::Relaxed), usize::saturating_add)
     }
 
-    /// Whether whoever meets a page that is too old now is to read it anew.
-    pub fn wants_newer(&self) -> bool {
+    /// Whether who might be answered otherwise is to read a page now.
+    pub fn sends_somebody(&self) -> bool {
         self.throw().is_multiple_of(NOW_AND_THEN)
     }
 
@@ -184,6 +190,10 @@ impl Shelf {
             if let Some(next) = slot.step.get() {
                 step = next;
                 continue;
+            }
+            // Somebody with a later view was here.
+            if slot.page.load().as_ref().is_some_and(|page| page.stamp > stamp) {
+                break;
             }
             rows.clear();
             if read(&Range::of(number, octets, depth), &mut rows)? {
@@ -240,24 +250,27 @@ impl Shelf {
 
     /// Where the page of a row is, or would be.
     fn place(&self, family: Family, number: u32, serial_number: &[u8]) -> Place<'_> {
-        let start = number as usize;
-        for place in start..start + TREES {
-            match self.trees.get(place % TREES).map(OnceLock::get) {
-                Some(Some(tree)) if tree.number == number && tree.family == family => {
+        for place in self.places(family, number) {
+            match place.get() {
+                Some(tree) if tree.number == number && tree.family == family => {
                     return tree.root.place(serial_number);
                 }
-                Some(Some(_)) => {}
-                Some(None) | None => return Place::NoTree,
+                Some(_) => {}
+                None => return Place::NoTree,
             }
         }
         Place::None
     }
 
+    /// Where a tree may stand.
+    fn places(&self, family: Family, number: u32) -> impl Iterator<Item = &OnceLock<Tree>> {
+        let start = (number as usize).wrapping_mul(KINDS).wrapping_add(kind(family));
+        (0..NEIGHBOURS).filter_map(move |next| self.trees.get(start.wrapping_add(next) % TREES))
+    }
+
     fn make_tree(&self, family: Family, number: u32) -> Option<&Step> {
-        let start = number as usize;
-        for place in start..start + TREES {
-            let tree = self.trees.get(place % TREES)?;
-            let tree = tree.get_or_init(|| Tree { family, number, root: Step::default() });
+        for place in self.places(family, number) {
+            let tree = place.get_or_init(|| Tree { family, number, root: Step::default() });
             if tree.number == number && tree.family == family {
                 return Some(&tree.root);
             }
@@ -274,9 +287,9 @@ impl Shelf {
                 octets.fetch_sub(page.weight(), Ordering::Relaxed);
             }
         };
-        if weight > 0 {
-            self.make_room(weight);
-        }
+        // However the dice fell.
+        let page = page.filter(|_| self.make_room(weight));
+        let weight = if page.is_some() { weight } else { 0 };
         octets.fetch_add(weight, Ordering::Relaxed);
         forget(slot.page.swap(page.map(Arc::new)));
         // Somebody parted it meanwhile: nobody would find the page, or take it down.
@@ -285,14 +298,15 @@ impl Shelf {
         }
     }
 
-    fn make_room(&self, weight: usize) {
-        // However the dice fall: pages are larger than what is missing, mostly.
+    /// Whether there is room, which it makes.
+    fn make_room(&self, weight: usize) -> bool {
         for _ in 0..64 {
             if self.octets().saturating_add(weight) <= self.budget {
-                return;
+                return true;
             }
             self.take_any_down();
         }
+        false
     }
 
     /// Goes up a tree at random, of the kind whose pages weigh most, and takes down what it comes to.

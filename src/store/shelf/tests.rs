@@ -130,6 +130,16 @@ fn pages_stay_within_the_budget_and_the_rarer_kind_has_its_share() {
     let [status, _, answers] = shelf.pages.each_ref().map(|octets| octets.load(Ordering::Relaxed));
     assert!(status > BUDGET / 5 && answers > BUDGET / 5, "{status} {answers}");
     assert!(shelf.octets() <= BUDGET);
+    // Where all three want more than there is, none of them takes from the others for ever.
+    for serial in drawn(60_000) {
+        for family in [Family::Status, Family::Inventory, Family::Answers] {
+            if shelf.wants_page(family) {
+                shelf.put((family, 1), &serial, 0, read(&model)).unwrap();
+            }
+        }
+    }
+    let free = [Family::Status, Family::Inventory, Family::Answers].map(|family| shelf.has_room(family));
+    assert_eq!(free, [false; 3]);
 }
 
 #[test]
@@ -141,12 +151,14 @@ fn a_shelf_without_a_budget_takes_nothing() {
 #[test]
 fn who_comes_when_all_trees_are_taken_goes_without() {
     let shelf = Shelf::new(1 << 20, 256);
-    let (serial, trees) = (SerialNumber::from(5_u64), u32::try_from(TREES).unwrap());
-    for number in 0..=trees {
+    let serial = SerialNumber::from(5_u64);
+    for number in 0..1000 {
         shelf.put((Family::Answers, number), &serial, 0, read(&Model::new())).unwrap();
     }
-    assert_eq!(find(&shelf, trees - 1, &serial), Found::Page(None));
-    assert_eq!(find(&shelf, trees, &serial), Found::Nowhere);
+    let found: Vec<_> = (0..1000).map(|number| find(&shelf, number, &serial)).collect();
+    assert!(found[..80].iter().all(|found| *found == Found::Page(None)));
+    assert_eq!(found.iter().filter(|found| **found == Found::Page(None)).count(), TREES);
+    assert_eq!(found[999], Found::Nowhere);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Look-ups of requests, which go to pages in memory first: they say what the store says.
 
 use super::super::db::Family;
-use super::super::format::RowKey;
+use super::super::format::{Body, RowKey, encode_status};
 use super::answers::{at, good};
 use super::*;
 use rocksdb::WriteBatch;
@@ -28,7 +28,6 @@ fn a_listed_serial_number_that_moved_or_came_is_seen_at_once() {
         store.load_inventory(issuer, [Ok::<_, Infallible>(row)]).unwrap();
     };
     load("01", 0);
-    assert!(matches!(listed(&store, issuer, "01", Reach::Memory), Err(StoreError::NotInMemory { .. })));
     assert_eq!(listed(&store, issuer, "01", Reach::Disk), Ok(Inventoried::InScope(points[0])));
     assert_eq!(listed(&store, issuer, "01", Reach::Memory), Ok(Inventoried::InScope(points[0])));
     let before = store.view().unwrap();
@@ -85,13 +84,45 @@ fn a_damaged_row_harms_none_of_its_neighbours() {
     store.replace_scope(crl(&scope_key(issuer, "a"), 1), entries(&list)).unwrap();
     let mut damage = WriteBatch::default();
     let status = store.db.family(Family::Status).unwrap();
-    damage.put_cf(status, RowKey::new(issuer.get(), &serial("02")), b"?");
+    for (number, octets) in [("02", &b"?"[..]), ("04", b"")] {
+        damage.put_cf(status, RowKey::new(issuer.get(), &serial(number)), octets);
+    }
     store.db.rocks().write(damage).unwrap();
     let view = store.view().unwrap();
     let at_hand = |number| view.revocations_at_hand(issuer, &serial(number), Reach::Disk);
     assert_eq!(at_hand("01").unwrap().len(), 1);
     assert!(at_hand("03").unwrap().is_empty());
-    assert!(matches!(at_hand("02"), Err(StoreError::Corrupt { .. })));
+    for number in ["02", "04"] {
+        assert!(matches!(at_hand(number), Err(StoreError::Corrupt { .. })), "{number}");
+    }
+    assert!(store.octets_in_memory() > 0, "they are on a page");
+}
+
+#[test]
+fn rows_that_count_for_nobody_are_not_walked_through_without_end() {
+    let (_folder, store) = new_store();
+    let issuer = store.issuer_number(b"ca").unwrap();
+    let list = [(serial("01"), revoked(5, CrlReason::KeyCompromise))];
+    store.replace_scope(crl(&scope_key(issuer, "a"), 1), entries(&list)).unwrap();
+    // What a first load leaves that was killed before its record: rows of a scope that there is none of.
+    let mut left = WriteBatch::default();
+    let status = store.db.family(Family::Status).unwrap();
+    let mut octets = Vec::new();
+    let hidden = Body::new(&revoked(5, CrlReason::Superseded));
+    encode_status(std::iter::once((ScopeNumber(77), hidden)), &mut octets);
+    for number in 0..20_000_u64 {
+        left.put_cf(status, RowKey::new(issuer.get(), &SerialNumber::from(number << 32 | 7)), &octets);
+    }
+    store.db.rocks().write(left).unwrap();
+    let view = store.view().unwrap();
+    for number in (0..20_000_u64).step_by(999) {
+        let one = SerialNumber::from(number << 32 | 7);
+        assert!(view.revocations_at_hand(issuer, &one, Reach::Disk).unwrap().is_empty());
+    }
+    assert_eq!(view.revocations_at_hand(issuer, &serial("01"), Reach::Disk).unwrap().len(), 1);
+    // Parted where there are many, without a row of them.
+    let octets = store.octets_in_memory();
+    assert!((1000..100_000).contains(&octets), "{octets}");
 }
 
 /// Trap 33, as far as it is the store's: holds come and go, and each view shows them as of its moment, whether its

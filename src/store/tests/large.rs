@@ -74,7 +74,9 @@ fn trap32_rows_laid_over_others_are_seen_as_one_list_before_during_and_after_fol
     batch.delete_meta(&number_key(b'P', scope.0));
     batch.put_meta(&number_key(b'O', scope.0), &base.0.to_be_bytes());
     let mut touched = Touched::nothing();
-    change.iter().for_each(|(serial, _)| touched.serial(issuer, serial));
+    for (serial, _) in &change {
+        touched.serial(issuer, serial);
+    }
     store.db.epochs().commit(&touched, || batch.commit(Durability::Synced)).unwrap();
     assert_eq!(shown(&store.view().unwrap()), new);
     assert_eq!(shown(&view), old, "a view is of one moment");
