@@ -362,7 +362,8 @@ impl ConfigError {
 }
 
 fn problem_lines(path: &Path, problems: &[Problem]) -> Vec<String> {
-    problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect()
+    let lines = problems.iter().map(|problem| format!("{}: {problem}", path.display()));
+    lines.map(|line| line.replace(char::is_control, "\u{fffd}")).collect()
 }
 
 /// The system's reason in words for people, without `(os error 2)`.

@@ -23,3 +23,18 @@ fn b10_a_pair_is_two_forms_and_presigned_once() {
     assert_eq!(forms(&format!("{pair}presign = [\"sha1\", \"sha384\"]\n")), ["sha1+sha256", "sha384"]);
     assert_eq!(forms(pair), [""; 0]);
 }
+
+#[test]
+fn what_is_wrong_with_a_text_over_several_lines_is_told_in_one() {
+    assert_eq!(
+        problems(&ISSUER.replace("auth\"", "au\\nth\"")),
+        [
+            "line 3, issuer \"au\u{fffd}th\" name: \"au\u{fffd}th\" is no good as a name of at most 64 characters (letters, digits, \"-\", \"_\" and \".\", as in \"user-authentication\")"
+        ]
+    );
+    assert_eq!(
+        problems_in_issuer("unlisted = \"\"\"\nba\nd\"\"\"\n").len(),
+        1,
+        "whatever is said of it: `problems` looks at the lines"
+    );
+}
