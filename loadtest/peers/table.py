@@ -15,7 +15,7 @@ PROMISED = (
     ("cached, POST", "cached post", "bare post", "1.25 x bare", lambda bare, raw: 1.25 * bare),
     ("cached, GET", "cached get", "bare get", "1.25 x bare", lambda bare, raw: 1.25 * bare),
     ("unique serials, pre-signed", "presigned", "bare post", "1.25 x bare + 4 us", lambda bare, raw: 1.25 * bare + 4),
-    ("the same of {many}", "presigned many", "bare post", "1.25 x bare + 4 us",
+    ("the same of {many:,} cards", "presigned many", "bare post", "1.25 x bare + 4 us",
      lambda bare, raw: 1.25 * bare + 4),
     ("unique serials, P-256 live", "p256", "bare post", "bare + 1.15 x raw + 5 us",
      lambda bare, raw: bare + 1.15 * raw + 5),
@@ -63,7 +63,7 @@ def rows(measured):
     """The promises, each with what it cost, the limit, and whether that was met."""
     cases, made = measured["cases"], []
     for name, case, floor, rule, limit in PROMISED:
-        name = name.format(many=f"{measured['about']['many']:,} cards" if measured["about"]["many"] else "10,000,000 cards")
+        name = name.format(many=measured["about"]["many"] or 10_000_000)
         row = {"case": name, "rule": rule, "us": None, "bare_us": None, "raw_us": None}
         rounds, floors = cases.get(case), cases.get(floor)
         if not rounds or not floors:

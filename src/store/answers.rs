@@ -18,7 +18,7 @@ use super::block;
 use super::db::{Batch, Db, Durability, Family, prefix_end};
 use super::error::StoreError;
 use super::format::answers::{segment_key, segment_start};
-use super::format::{NumberKind, RowKey, decode_inventory, decode_number, serial_of};
+use super::format::{NumberKind, RowKey, decode_listed, decode_number, serial_of};
 use super::scope::{Inventoried, IssuerNumber, ScopeNumber, SeriesNumber};
 use super::view::ReadView;
 use crate::x509::{SerialNumber, UnixTime};
@@ -368,8 +368,7 @@ impl ReadView {
             let Some(serial_number) = listed.into_iter().chain(revoked).min() else { break };
             let mut candidate = Candidate { serial_number, listed: Inventoried::Unlisted, has_status: false };
             if listed == Some(serial_number) {
-                let point = decode_inventory(inventory.value()).map_err(|bad| inventory.db.bad(bad))?;
-                candidate.listed = point.map_or(Inventoried::Listed, Inventoried::InScope);
+                candidate.listed = decode_listed(inventory.value()).map_err(|bad| inventory.db.bad(bad))?;
                 inventory.advance()?;
             }
             if revoked == Some(serial_number) {

@@ -16,7 +16,7 @@ use super::answers::{AnswerRow, Reach};
 use super::db::Family;
 use super::epochs::{Epoch, Place};
 use super::error::StoreError;
-use super::format::{BadRow, Body, decode_inventory, encode_status, for_each_status};
+use super::format::{BadRow, Body, decode_listed, encode_status, for_each_status};
 use super::scope::{Inventoried, IssuerNumber, Rows, SeriesNumber};
 use super::shelf::Found;
 use super::view::ReadView;
@@ -96,10 +96,7 @@ impl ReadView {
         let glance = self.look(which, reach, |stamp, value| {
             Ok(match value {
                 _ if stamp != u64::from(edition) => Glance::TooOld,
-                Some(value) => {
-                    let point = decode_inventory(value)?;
-                    Glance::Row(point.map_or(Inventoried::Listed, Inventoried::InScope))
-                }
+                Some(value) => Glance::Row(decode_listed(value)?),
                 None => Glance::Nothing,
             })
         })?;

@@ -36,7 +36,7 @@ pub mod usage;
 
 pub use scopes::{decode_record, encode_record, scope_key};
 
-use super::scope::{DistributionPointNumber, IssuerNumber, ScopeNumber, StatusRow};
+use super::scope::{DistributionPointNumber, Inventoried, IssuerNumber, ScopeNumber, StatusRow};
 use crate::x509::{CrlReason, Revocation, SerialNumber, UnixTime};
 
 /// Version of the whole store. It goes up when an older ocsprey would misread what is written.
@@ -320,12 +320,19 @@ pub fn for_each_status(value: &[u8], mut each: impl FnMut(ScopeNumber, Body)) ->
 pub fn encode_status(rows: impl Iterator<Item = (ScopeNumber, Body)>, out: &mut Vec<u8>) {
     out.clear();
     for (scope, body) in rows {
-        if out.is_empty() {
-            out.push(ROW_VERSION);
-        }
-        out.extend_from_slice(&scope.0.to_be_bytes());
-        body.put(out);
+        put_status_row(out, scope, &body);
     }
+}
+
+fn put_status_row(out: &mut Vec<u8>, scope: ScopeNumber, body: &Body) {
+    if out.is_empty() {
+        out.push(ROW_VERSION);
+    }
+    // In one piece: of a first load ten million rows go this way.
+    let [a, b, c, d] = scope.0.to_be_bytes();
+    let [e, f, g, h, i] = time_octets(body.time);
+    out.extend_from_slice(&[a, b, c, d, body.flags, e, f, g, h, i]);
+    body.put_rest(out);
 }
 
 /// Writes to `out` the `status` value that has `body` as the row of `scope` (`None`: no such row) and
@@ -336,16 +343,6 @@ pub fn with_status(
     body: Option<Body>,
     out: &mut Vec<u8>,
 ) -> Result<(), BadRow> {
-    fn put_row(out: &mut Vec<u8>, scope: ScopeNumber, body: &Body) {
-        if out.is_empty() {
-            out.push(ROW_VERSION);
-        }
-        // In one piece: of a first load ten million rows go this way.
-        let [a, b, c, d] = scope.0.to_be_bytes();
-        let [e, f, g, h, i] = time_octets(body.time);
-        out.extend_from_slice(&[a, b, c, d, body.flags, e, f, g, h, i]);
-        body.put_rest(out);
-    }
     out.clear();
     let mut mine = body;
     if let Some(value) = value {
@@ -353,15 +350,15 @@ pub fn with_status(
             if other >= scope
                 && let Some(body) = mine.take()
             {
-                put_row(out, scope, &body);
+                put_status_row(out, scope, &body);
             }
             if other != scope {
-                put_row(out, other, &row);
+                put_status_row(out, other, &row);
             }
         })?;
     }
     if let Some(body) = mine {
-        put_row(out, scope, &body);
+        put_status_row(out, scope, &body);
     }
     Ok(())
 }
@@ -377,6 +374,11 @@ pub fn decode_inventory(value: &[u8]) -> Result<Option<DistributionPointNumber>,
         return Ok(None);
     }
     decode_number("an inventory row", value).map(|number| Some(DistributionPointNumber(number)))
+}
+
+/// From the value of an `inventory` row: what the inventory says of the serial number.
+pub fn decode_listed(value: &[u8]) -> Result<Inventoried, BadRow> {
+    Ok(decode_inventory(value)?.map_or(Inventoried::Listed, Inventoried::InScope))
 }
 
 /// The value of an issuer's `V` row.

@@ -22,7 +22,7 @@ mod page;
 
 pub use page::Rows;
 
-use super::db::Family;
+use super::db::{Family, prefix_end};
 use super::format::RowKey;
 use crate::x509::SerialNumber;
 use arc_swap::ArcSwapOption;
@@ -223,8 +223,8 @@ impl Shelf {
 
     /// Takes down all pages that may have rows from `from` on and before `to`, places between serial numbers.
     pub fn take_down_between(&self, family: Family, number: u32, from: &[u8], to: &[u8]) {
-        let mut trees = self.trees.iter().filter_map(OnceLock::get);
-        if let Some(tree) = trees.find(|tree| tree.number == number && tree.family == family) {
+        let mut trees = self.places(family, number).map_while(OnceLock::get);
+        if let Some(tree) = trees.find(|tree| tree.is_of(family, number)) {
             let bits =
                 |octets: &[u8]| octets.iter().flat_map(|octet| [octet >> 4, octet & 0xf]).collect::<Vec<_>>();
             self.take_down_of(family, &tree.root, &mut Vec::new(), (&bits(from), &bits(to)));
@@ -252,9 +252,7 @@ impl Shelf {
     fn place(&self, family: Family, number: u32, serial_number: &[u8]) -> Place<'_> {
         for place in self.places(family, number) {
             match place.get() {
-                Some(tree) if tree.number == number && tree.family == family => {
-                    return tree.root.place(serial_number);
-                }
+                Some(tree) if tree.is_of(family, number) => return tree.root.place(serial_number),
                 Some(_) => {}
                 None => return Place::NoTree,
             }
@@ -271,7 +269,7 @@ impl Shelf {
     fn make_tree(&self, family: Family, number: u32) -> Option<&Step> {
         for place in self.places(family, number) {
             let tree = place.get_or_init(|| Tree { family, number, root: Step::default() });
-            if tree.number == number && tree.family == family {
+            if tree.is_of(family, number) {
                 return Some(&tree.root);
             }
         }
@@ -341,6 +339,12 @@ impl Shelf {
     }
 }
 
+impl Tree {
+    fn is_of(&self, family: Family, number: u32) -> bool {
+        self.number == number && self.family == family
+    }
+}
+
 impl Default for Step {
     fn default() -> Self {
         Self { slots: from_fn(|_| Slot { step: OnceLock::new(), page: ArcSwapOption::empty() }) }
@@ -371,22 +375,17 @@ impl Range {
     fn of(number: u32, serial_number: &[u8], depth: usize) -> Self {
         let mut from = number.to_be_bytes().to_vec();
         from.extend_from_slice(serial_number.get(..=depth / 2).unwrap_or(serial_number));
-        let step = if depth.is_multiple_of(2) { 0x10 } else { 1 };
-        if let Some(last) = from.last_mut() {
-            *last &= !(step - 1);
-        }
-        let mut to = from.clone();
-        // The key after the last: counted up, and cut off behind what was counted, as a shorter key comes first.
-        let mut add = step;
-        while let Some(octet) = to.pop() {
-            if let Some(sum) = octet.checked_add(add) {
-                to.push(sum);
-                return Self { from, to };
-            }
-            add = 1;
+        let mut last = from.clone();
+        if depth.is_multiple_of(2)
+            && let (Some(first), Some(last)) = (from.last_mut(), last.last_mut())
+        {
+            // Of the last octet four bits only: from all others 0 to all others 1.
+            *first &= 0xf0;
+            *last |= 0x0f;
         }
         // Nothing follows the very last number.
-        Self { from, to: vec![0xff; RowKey::LONGEST + 1] }
+        let to = prefix_end(&last).unwrap_or_else(|| vec![0xff; RowKey::LONGEST + 1]);
+        Self { from, to }
     }
 }
 

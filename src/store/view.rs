@@ -10,7 +10,7 @@ use super::answers::Reach;
 use super::db::{Db, Family};
 use super::epochs::{Epoch, Place};
 use super::error::StoreError;
-use super::format::{BadRow, RowKey, decode_inventory, for_each_status, number_key};
+use super::format::{BadRow, RowKey, decode_listed, for_each_status, number_key};
 use super::registry::{self, Overlay};
 use super::scope::{
     DistributionPointNumber, Inventoried, InventoryState, IssuerNumber, Rows, ScopeNumber, ScopeRecord,
@@ -198,8 +198,7 @@ impl ReadView {
         let Some(value) = moment.get_with(moment.inventory, key.as_ref(), moment.read(reach))? else {
             return Ok(Inventoried::Unlisted);
         };
-        let distribution_point = decode_inventory(&value).map_err(|bad| moment.db.bad(bad))?;
-        Ok(distribution_point.map_or(Inventoried::Listed, Inventoried::InScope))
+        decode_listed(&value).map_err(|bad| moment.db.bad(bad))
     }
 
     /// How complete the issuer's inventory is, and its rows. For whoever publishes, not for requests.
